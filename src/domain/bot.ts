@@ -1,0 +1,62 @@
+import type { UserId } from './accounts.ts';
+import type { EpochMs } from './clock.ts';
+import type { RoomId } from './rooms.ts';
+import type { Need, Prompt } from './prompts.ts';
+import type { Role } from './operators.ts';
+import type { Run, Step } from './runs.ts';
+
+/** What the bot knows of itself. */
+export type BotInfo = {
+  user: UserId;
+  opsRoom: RoomId;
+  site: string;
+  prefix: string;
+  timezone: string;
+  version: string;
+  startedAt: EpochMs;
+  /** Parts that are switched off by the settings, and the setting that switches each on. */
+  off: Array<{ part: string; setting: string }>;
+};
+
+/** Runs as commands see them; the engine implements it. */
+export interface Runs {
+  find(id: number): { run: Run; steps: Step[] } | undefined;
+  recent(filter: { limit: number; open?: boolean }): Run[];
+  /** Asks a run to stop at its next step, or ends a waiting one. Throws `conflict` when it has ended. */
+  cancel(id: number, by: UserId): Run;
+}
+
+/** Open questions; the engine implements it. */
+export interface Approvals {
+  open(): Array<{ prompt: Prompt; run: Run }>;
+  /** Throws `notFound`, `denied` or `conflict`. Gives the run that goes on or ends by it. */
+  vote(code: string, voter: UserId, verdict: 'approve' | 'deny'): Promise<Run>;
+}
+
+export type CommandInfo = {
+  name: string;
+  summary: string;
+  usage: string;
+  args: Array<{ name: string; kind: string; required: boolean; flag: boolean; summary: string }>;
+  examples: string[];
+  role: Role | undefined;
+  change: boolean;
+  confirm: 'none' | Need;
+  undo: 'fully' | 'partly' | 'none' | undefined;
+  /** Why it can't run now: the part it needs is off. */
+  off: string | undefined;
+};
+
+/** What can be typed; the engine implements it. */
+export interface Catalogue {
+  list(): CommandInfo[];
+  find(name: string): CommandInfo | undefined;
+  /** The nearest names, best first. */
+  near(name: string): string[];
+}
+
+export type Pause = { by: UserId; reason: string; since: EpochMs };
+export interface Switches {
+  paused(): Pause | undefined;
+  setPaused(pause: Pause | undefined): void;
+}

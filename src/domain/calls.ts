@@ -1,0 +1,42 @@
+import { createHash } from 'node:crypto';
+import type { UserId } from './accounts.ts';
+import type { EpochMs } from './clock.ts';
+import type { RoomId } from './rooms.ts';
+
+export type CallRoom = { name: string; participants: number; startedAt: EpochMs };
+export type Participant = {
+  identity: string;
+  name: string;
+  joinedAt: EpochMs;
+  tracks: Array<{ sid: string; kind: string; muted: boolean }>;
+};
+
+/** The media server of the calls. It knows rooms and identities only; who that is in Matrix is decided here. */
+export interface CallServer {
+  rooms(): Promise<CallRoom[]>;
+  /** An unknown room has no participants. */
+  participants(room: string): Promise<Participant[]>;
+  /** Throws out; someone who isn't there is fine. The same token joins again, so a ban has to be kept up. */
+  remove(room: string, identity: string): Promise<void>;
+}
+
+/**
+ * Does this LiveKit identity belong to the user? lk-jwt-service makes it `@user:server:DEVICE`. Compared by the prefix
+ * of the known id, never by splitting: a server name may hold a port.
+ */
+export const isIdentityOf = (identity: string, user: UserId): boolean => identity.startsWith(`${user}:`);
+
+/** An identity that only lk-jwt-service could map back: the unpadded base64 of a SHA-256. */
+export const isHashedIdentity = (identity: string): boolean => /^[A-Za-z0-9+/]{43}$/.test(identity);
+
+/**
+ * The LiveKit room of a Matrix room, as lk-jwt-service 0.4.3 and later name it: base64 without padding of the SHA-256 of
+ * `[roomId,slotId]` in compact JSON, with Go's escaping of `<`, `>`, `&`, U+2028 and U+2029.
+ */
+export function callRoomName(room: RoomId, slot = 'm.call#ROOM'): string {
+  const json = JSON.stringify([room, slot]).replaceAll(
+    /[<>&\u2028\u2029]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+  return createHash('sha256').update(json).digest('base64').replace(/=+$/, '');
+}

@@ -1,0 +1,44 @@
+import type { UserId } from './accounts.ts';
+import type { Json } from './canonical.ts';
+import type { EpochMs } from './clock.ts';
+import type { RoomId } from './rooms.ts';
+
+/** How sure it is that the sender sent it. Set where it comes in, never later. */
+export type Proof = 'signed-device' | 'unsigned-device' | 'clear' | 'reaction' | 'shell' | 'internal';
+
+export type InboxBody =
+  | { kind: 'message'; text: string; links: Array<{ href: string; text: string }> }
+  | { kind: 'reaction'; emoji: string; on: string }
+  /** The sender changed or took back an earlier event: an open prompt of it ends. */
+  | { kind: 'withdrawn'; event: string }
+  /** From a schedule or the shell: words already split. */
+  | { kind: 'command'; command: string; args: { [key: string]: Json } };
+
+/** Something that asks. `key` is unique per source: the Matrix event id, or the slot of a job. */
+export type NewInboxItem = {
+  source: 'matrix' | 'schedule' | 'shell';
+  key: string;
+  site: string;
+  room: RoomId | undefined;
+  /** The thread root, when it was said in a thread. */
+  thread: string | undefined;
+  sender: UserId;
+  device: string | undefined;
+  proof: Proof;
+  body: InboxBody;
+  sentAt: EpochMs;
+  takenAt: EpochMs;
+};
+export type InboxItem = NewInboxItem & { id: number; state: 'new' | 'sealed' | 'done' | 'ignored'; run: number | undefined };
+
+/** What the bot knows of a room from the sync: enough to say who is in it. */
+export type RoomFacts = {
+  room: RoomId;
+  joined: UserId[];
+  encrypted: boolean;
+  joinRule: string | undefined;
+  version: string | undefined;
+};
+
+/** One batch of a stream: the items and the position commit together, so the position is never ahead of the items. */
+export type Batch = { stream: string; position: string; items: NewInboxItem[]; rooms: RoomFacts[] };

@@ -1,0 +1,90 @@
+import type { UserId } from './accounts.ts';
+import type { AuditEntry, AuditRow } from './audit.ts';
+import type { Json } from './canonical.ts';
+import type { EpochMs } from './clock.ts';
+import type { Batch, InboxItem, RoomFacts } from './inbox.ts';
+import type { Incident, IncidentLogEntry, Page } from './incidents.ts';
+import type { NewOutboxRow, OutboxRow, OutboxState } from './outbox.ts';
+import type { Prompt, Vote } from './prompts.ts';
+import type { RoomId } from './rooms.ts';
+import type { Run, RunState, Step } from './runs.ts';
+
+/** A call ban: kept up by a sweep until its end. */
+export type Hold = { site: string; user: UserId; kind: 'call-ban'; until: EpochMs; run: number; endedAt: EpochMs | undefined };
+/** What a disable took, for `enable` to offer back. */
+export type TakenAway = { site: string; user: UserId; run: number; at: EpochMs; snapshot: Json; returnedAt: EpochMs | undefined };
+/** One due time of one job. */
+export type Slot = { job: string; dueAt: EpochMs; state: 'taken' | 'done' | 'missed' | 'skipped'; run: number | undefined };
+
+/**
+ * One transition, written in one transaction: refused whole (`conflict`) when a `rev` moved or a lock is held. Rows carry
+ * their new `rev`; 1 means new.
+ */
+export type Change = {
+  at: EpochMs;
+  inbox?: Array<{ id: number; state: 'done' | 'ignored'; run?: number }>;
+  runs?: Run[];
+  steps?: Step[];
+  prompts?: Prompt[];
+  votes?: Vote[];
+  outbox?: NewOutboxRow[];
+  audit?: AuditEntry[];
+  takeLocks?: Array<{ target: string; run: number }>;
+  releaseLocksOf?: number[];
+  incidents?: Incident[];
+  incidentLog?: IncidentLogEntry[];
+  pages?: Page[];
+  holds?: Hold[];
+  takenAway?: TakenAway[];
+  slots?: Slot[];
+  switches?: Array<{ name: string; value: Json | undefined }>;
+};
+
+export type IdKind = 'run' | 'prompt' | 'outbox' | 'incident';
+
+/** What the bot remembers. One writer; every call is synchronous and, for writes, durable when it returns. */
+export interface Ledger {
+  reserve(kind: IdKind): number;
+  /** Throws `conflict` and writes nothing when the world moved; `unavailable` when the disk doesn't take it. */
+  commit(change: Change): void;
+
+  position(stream: string): string | undefined;
+  roomFacts(room: RoomId): RoomFacts | undefined;
+  /** Stores position, facts and the items not seen before; gives those items. */
+  take(batch: Batch): InboxItem[];
+  newItems(limit: number): InboxItem[];
+
+  run(id: number): Run | undefined;
+  runsBy(filter: { states?: readonly RunState[]; actor?: UserId; key?: string; command?: string; limit?: number }): Run[];
+  steps(run: number): Step[];
+  lockHolder(target: string): number | undefined;
+
+  prompt(filter: { id?: number; code?: string; message?: number; run?: number }): Prompt | undefined;
+  openPrompts(): Prompt[];
+
+  /** The oldest pending row of each lane that is due. */
+  dueOutbox(now: EpochMs, limit: number): OutboxRow[];
+  nextOutboxDue(): EpochMs | undefined;
+  outboxRow(id: number): OutboxRow | undefined;
+  outboxByEvent(event: string): OutboxRow | undefined;
+  /** An attempt is noted before it is made, so that a later one knows of it. */
+  noteAttempt(id: number, at: EpochMs): void;
+  settleOutbox(id: number, state: OutboxState, set: { eventId?: string; error?: string; dueAt?: EpochMs }): void;
+  outboxDepth(): { pending: number; oldestAt: EpochMs | undefined };
+
+  incident(id: number): Incident | undefined;
+  openIncidentByKey(site: string, key: string): Incident | undefined;
+  lastIncidentByKey(site: string, key: string): Incident | undefined;
+  incidents(filter: { open?: boolean; group?: string; unsaid?: boolean; message?: number; limit?: number }): Incident[];
+  incidentLog(id: number): IncidentLogEntry[];
+  pagesOf(incident: number): Page[];
+
+  holds(now: EpochMs): Hold[];
+  takenAway(site: string, user: UserId): TakenAway | undefined;
+  slots(job: string, since: EpochMs): Slot[];
+  switch(name: string): Json | undefined;
+
+  auditHead(): { seq: number; hash: string };
+  audit(filter: { actor?: UserId; act?: string; run?: number; limit?: number }): AuditRow[];
+  auditAll(): IterableIterator<AuditRow>;
+}

@@ -1,0 +1,34 @@
+import type { EpochMs } from './clock.ts';
+import type { Outgoing } from './messages.ts';
+import type { RoomId } from './rooms.ts';
+
+export type OutboxState = 'pending' | 'sent' | 'failed' | 'dropped';
+
+/**
+ * Something to be said. Rows of one lane leave in the order of their ids. A pending row with the same `collapse` is
+ * overwritten; an edit (`replaces`) of a row that is still pending overwrites that one, so progress costs one row.
+ */
+export type NewOutboxRow = {
+  id: number;
+  site: string;
+  about: { kind: 'run' | 'prompt' | 'incident' | 'inbox' | 'report' | 'notice'; id: number | string };
+  lane: string;
+  collapse: string | undefined;
+  room: RoomId;
+  thread: string | undefined;
+  /** The event this answers (shown by clients without threads). */
+  inReplyTo: string | undefined;
+  /** The outbox row whose event this one edits. */
+  replaces: number | undefined;
+  content: Outgoing;
+  dueAt: EpochMs;
+};
+export type OutboxRow = NewOutboxRow & {
+  /** The Matrix transaction id: the same at every try, so the homeserver takes it once. */
+  txn: string;
+  state: OutboxState;
+  attempts: number;
+  firstTryAt: EpochMs | undefined;
+  eventId: string | undefined;
+  error: string | undefined;
+};

@@ -1,0 +1,58 @@
+import type { Accounts } from '#domain/accounts.ts';
+import type { AuditRow, AuditVerdict } from '#domain/audit.ts';
+import type { Backups } from '#domain/backups.ts';
+import type { Approvals, BotInfo, Catalogue, Runs, Switches } from '#domain/bot.ts';
+import type { CallServer } from '#domain/calls.ts';
+import type { Clock } from '#domain/clock.ts';
+import type { Operators } from '#domain/operators.ts';
+import type { Readings } from '#domain/readings.ts';
+import type { Rooms } from '#domain/rooms.ts';
+import type { Roster } from '#domain/roster.ts';
+import type { UserId } from '#domain/accounts.ts';
+import type { IncidentDesk } from '#domain/incident-desk.ts';
+import type { Health } from '#domain/health.ts';
+import type { Hold, TakenAway } from '#domain/ledger.ts';
+import type { Reports } from '#domain/reports.ts';
+import type { Tokens } from '#domain/tokens.ts';
+
+/** What was taken from people and is kept from them. */
+export interface Takings {
+  remember(taken: TakenAway): void;
+  find(user: UserId): TakenAway | undefined;
+  returned(user: UserId): void;
+  hold(hold: Hold): void;
+  release(user: UserId): void;
+  held(): Hold[];
+}
+
+export interface AuditLog {
+  find(filter: { actor?: UserId; act?: string; run?: number; limit?: number }): AuditRow[];
+  verify(): AuditVerdict;
+}
+
+/** Everything a command may be given. It gets only what it declares in `needs` and `wants`. */
+export type Ports = {
+  accounts: Accounts;
+  rooms: Rooms;
+  calls: CallServer;
+  roster: Roster;
+  backups: Backups;
+  operators: Operators;
+  readings: Readings;
+  health: Health;
+  incidents: IncidentDesk;
+  reports: Reports;
+  takings: Takings;
+  runs: Runs;
+  approvals: Approvals;
+  catalogue: Catalogue;
+  switches: Switches;
+  audit: AuditLog;
+  tokens: Tokens;
+  bot: BotInfo;
+  clock: Clock;
+};
+export type PortName = keyof Ports;
+
+/** The ports of one site; a part that is off is missing, which isn't the same as down. */
+export type SitePorts = Partial<Ports> & Pick<Ports, 'bot' | 'clock' | 'operators' | 'runs' | 'catalogue' | 'switches'>;

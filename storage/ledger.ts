@@ -1,0 +1,231 @@
+import type Database from 'better-sqlite3';
+import type { UserId } from '#domain/accounts.ts';
+import { canonicalJson, type Json } from '#domain/canonical.ts';
+import type { EpochMs } from '#domain/clock.ts';
+import { OpsError } from '#domain/errors.ts';
+import type { Incident, IncidentLogEntry, Page } from '#domain/incidents.ts';
+import type { Change, Hold, IdKind, Ledger, Slot, TakenAway } from '#domain/ledger.ts';
+import type { Prompt } from '#domain/prompts.ts';
+import type { Run, RunState, Step } from '#domain/runs.ts';
+import { SqliteAudit } from './audit.ts';
+import { SqliteInbox } from './inbox.ts';
+import { SqliteOutbox } from './outbox.ts';
+import type { Tables } from './tables.ts';
+
+const conflict = (what: string): OpsError => new OpsError('conflict', `${what} changed meanwhile; look again.`);
+
+/** The bot's memory: one writer, one transaction per change, on disk (`synchronous=FULL`) when a call returns. */
+export class SqliteLedger implements Ledger {
+  readonly #db: Database.Database;
+  readonly #tables: Tables;
+  readonly #inbox: SqliteInbox;
+  readonly #outbox: SqliteOutbox;
+  readonly #audit: SqliteAudit;
+  readonly #nextId: Record<IdKind, number>;
+  #onOutbox: () => void = () => {};
+
+  constructor(db: Database.Database, tables: Tables, instance: string) {
+    this.#db = db;
+    this.#tables = tables;
+    this.#inbox = new SqliteInbox(db, tables);
+    this.#outbox = new SqliteOutbox(db, tables, instance);
+    this.#audit = new SqliteAudit(db);
+    const next = (table: string): number =>
+      1 + ((db.prepare(`SELECT max(id) FROM ${table}`).pluck().get() as number | null) ?? 0);
+    this.#nextId = {
+      run: next('runs'),
+      prompt: next('prompts'),
+      outbox: next('outbox'),
+      incident: next('incidents'),
+    };
+  }
+
+  /** Called after a commit that put something into the outbox. */
+  onOutbox(wake: () => void): void {
+    this.#onOutbox = wake;
+  }
+
+  reserve(kind: IdKind): number {
+    const id = this.#nextId[kind];
+    this.#nextId[kind] += 1;
+    return id;
+  }
+
+  commit(change: Change): void {
+    try {
+      this.#db.transaction(() => this.#write(change))();
+    } catch (error) {
+      this.#audit.rewind();
+      if (error instanceof OpsError) throw error;
+      const code = (error as { code?: unknown }).code;
+      if (typeof code === 'string' && /^SQLITE_(FULL|IOERR|READONLY|CANTOPEN|BUSY)/.test(code)) {
+        throw new OpsError('unavailable', 'The bot cannot write its own memory, so nothing was done.', {
+          hint: 'Look at the disk under dataDir.',
+          cause: error,
+        });
+      }
+      throw error;
+    }
+    if (change.outbox && change.outbox.length > 0) this.#onOutbox();
+  }
+
+  #write(change: Change): void {
+    const tables = this.#tables;
+    for (const outcome of change.inbox ?? []) {
+      if (!this.#inbox.settle(outcome)) throw conflict(`Inbox item ${outcome.id}`);
+    }
+    for (const run of change.runs ?? []) if (!tables.runs.advance(run)) throw conflict(`Run r${run.id}`);
+    for (const step of change.steps ?? []) tables.steps.put(step);
+    for (const run of change.releaseLocksOf ?? []) this.#db.prepare('DELETE FROM locks WHERE run = ?').run(run);
+    for (const { target, run } of change.takeLocks ?? []) this.#takeLock(target, run);
+    for (const prompt of change.prompts ?? []) {
+      if (!tables.prompts.advance(prompt)) throw conflict(`The question ${prompt.code}`);
+    }
+    for (const vote of change.votes ?? []) tables.votes.put(vote);
+    for (const incident of change.incidents ?? []) {
+      if (!tables.incidents.advance(incident)) throw conflict(`Incident a${incident.id}`);
+    }
+    for (const entry of change.incidentLog ?? []) tables.incidentLog.insert(entry);
+    for (const page of change.pages ?? []) tables.pages.insert(page);
+    for (const hold of change.holds ?? []) tables.holds.put(hold);
+    for (const taken of change.takenAway ?? []) tables.takenAway.put(taken);
+    for (const slot of change.slots ?? []) tables.slots.put(slot);
+    for (const { name, value } of change.switches ?? []) {
+      if (value === undefined) this.#db.prepare('DELETE FROM switches WHERE name = ?').run(name);
+      else {
+        const sql = 'INSERT OR REPLACE INTO switches (name, value) VALUES (?, ?)';
+        this.#db.prepare(sql).run(name, canonicalJson(value));
+      }
+    }
+    for (const row of change.outbox ?? []) this.#outbox.put(row);
+    for (const entry of change.audit ?? []) this.#audit.append(entry);
+  }
+
+  #takeLock(target: string, run: number): void {
+    const holder = this.lockHolder(target);
+    if (holder !== undefined && holder !== run) {
+      throw new OpsError('conflict', `Run r${holder} is working on ${target.replace(/^\w+:/, '')} right now.`, {
+        hint: `!run r${holder} shows how far it is.`,
+      });
+    }
+    this.#db.prepare('INSERT OR REPLACE INTO locks (target, run) VALUES (?, ?)').run(target, run);
+  }
+
+  position = (stream: string): string | undefined => this.#inbox.position(stream);
+  roomFacts: Ledger['roomFacts'] = (room) => this.#inbox.roomFacts(room);
+  take: Ledger['take'] = (batch) => this.#inbox.take(batch);
+  newItems: Ledger['newItems'] = (limit) => this.#inbox.newItems(limit);
+
+  run(id: number): Run | undefined {
+    return this.#tables.runs.first('WHERE id = ?', id);
+  }
+
+  runsBy(filter: {
+    states?: readonly RunState[];
+    actor?: UserId;
+    key?: string;
+    command?: string;
+    limit?: number;
+  }): Run[] {
+    const states = filter.states === undefined ? null : JSON.stringify(filter.states);
+    return this.#tables.runs.all(
+      `WHERE (@states IS NULL OR state IN (SELECT value FROM json_each(@states))) AND (@actor IS NULL OR actor = @actor)
+       AND (@key IS NULL OR key = @key) AND (@command IS NULL OR command = @command) ORDER BY id DESC LIMIT @limit`,
+      {
+        states,
+        actor: filter.actor ?? null,
+        key: filter.key ?? null,
+        command: filter.command ?? null,
+        limit: filter.limit ?? 1000,
+      },
+    );
+  }
+
+  steps(run: number): Step[] {
+    return this.#tables.steps.all('WHERE run = ? ORDER BY begun_at, key', run);
+  }
+
+  lockHolder(target: string): number | undefined {
+    return this.#db.prepare('SELECT run FROM locks WHERE target = ?').pluck().get(target) as number | undefined;
+  }
+
+  prompt(filter: { id?: number; code?: string; message?: number; run?: number }): Prompt | undefined {
+    const { prompts } = this.#tables;
+    if (filter.id !== undefined) return prompts.first('WHERE id = ?', filter.id);
+    if (filter.code !== undefined) return prompts.first('WHERE code = ? ORDER BY id DESC LIMIT 1', filter.code);
+    if (filter.message !== undefined) return prompts.first('WHERE message = ?', filter.message);
+    return prompts.first('WHERE run = ? ORDER BY id DESC LIMIT 1', filter.run ?? -1);
+  }
+
+  openPrompts(): Prompt[] {
+    return this.#tables.prompts.all(`WHERE state = 'open' ORDER BY id`);
+  }
+
+  dueOutbox: Ledger['dueOutbox'] = (now, limit) => this.#outbox.due(now, limit);
+  nextOutboxDue = (): EpochMs | undefined => this.#outbox.nextDue();
+  outboxRow: Ledger['outboxRow'] = (id) => this.#outbox.row(id);
+  outboxByEvent: Ledger['outboxByEvent'] = (event) => this.#outbox.byEvent(event);
+  noteAttempt = (id: number, at: EpochMs): void => this.#outbox.noteAttempt(id, at);
+  settleOutbox: Ledger['settleOutbox'] = (id, state, set) => this.#outbox.settle(id, state, set);
+  outboxDepth: Ledger['outboxDepth'] = () => this.#outbox.depth();
+
+  incident(id: number): Incident | undefined {
+    return this.#tables.incidents.first('WHERE id = ?', id);
+  }
+
+  openIncidentByKey(site: string, key: string): Incident | undefined {
+    return this.#tables.incidents.first(`WHERE site = ? AND key = ? AND state <> 'closed'`, site, key);
+  }
+
+  lastIncidentByKey(site: string, key: string): Incident | undefined {
+    return this.#tables.incidents.first('WHERE site = ? AND key = ? ORDER BY id DESC LIMIT 1', site, key);
+  }
+
+  incidents(filter: {
+    open?: boolean;
+    group?: string;
+    unsaid?: boolean;
+    message?: number;
+    limit?: number;
+  }): Incident[] {
+    const { incidents } = this.#tables;
+    const limit = filter.limit ?? 100_000;
+    if (filter.unsaid) return incidents.all('WHERE unsaid = 1 ORDER BY id LIMIT ?', limit);
+    if (filter.message !== undefined) return incidents.all('WHERE message = ? ORDER BY id LIMIT ?', filter.message, limit);
+    const open = filter.open ? `AND state <> 'closed'` : '';
+    if (filter.group !== undefined) {
+      return incidents.all(`WHERE "group" = ? ${open} ORDER BY id DESC LIMIT ?`, filter.group, limit);
+    }
+    return incidents.all(`WHERE 1 ${open} ORDER BY id DESC LIMIT ?`, limit);
+  }
+
+  incidentLog(id: number): IncidentLogEntry[] {
+    return this.#tables.incidentLog.all('WHERE incident = ? ORDER BY at, rowid', id);
+  }
+
+  pagesOf(incident: number): Page[] {
+    return this.#tables.pages.all('WHERE incident = ? ORDER BY at, rowid', incident);
+  }
+
+  holds(now: EpochMs): Hold[] {
+    return this.#tables.holds.all('WHERE ended_at IS NULL AND until > ?', now);
+  }
+
+  takenAway(site: string, user: UserId): TakenAway | undefined {
+    const tail = 'WHERE site = ? AND "user" = ? AND returned_at IS NULL ORDER BY at DESC LIMIT 1';
+    return this.#tables.takenAway.first(tail, site, user);
+  }
+
+  slots(job: string, since: EpochMs): Slot[] {
+    return this.#tables.slots.all('WHERE job = ? AND due_at >= ? ORDER BY due_at', job, since);
+  }
+
+  switch(name: string): Json | undefined {
+    const text = this.#db.prepare('SELECT value FROM switches WHERE name = ?').pluck().get(name);
+    return text === undefined ? undefined : (JSON.parse(text as string) as Json);
+  }
+
+  auditHead: Ledger['auditHead'] = () => this.#audit.head();
+  audit: Ledger['audit'] = (filter) => this.#audit.find(filter);
+  auditAll: Ledger['auditAll'] = () => this.#audit.all();
+}

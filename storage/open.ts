@@ -1,0 +1,80 @@
+import { randomBytes } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import Database from 'better-sqlite3';
+import { OpsError } from '#domain/errors.ts';
+import type { Person } from '#domain/operators.ts';
+import { SqliteLedger } from './ledger.ts';
+import { migrate } from './migrate.ts';
+import { SqliteOperators } from './operators.ts';
+import { SqliteReadings } from './readings.ts';
+import { openTables } from './tables.ts';
+
+export type Storage = {
+  ledger: SqliteLedger;
+  readings: SqliteReadings;
+  operators: SqliteOperators;
+  [Symbol.dispose](): void;
+};
+
+/** Another process holds the data: exit code 75. */
+export class HeldElsewhere extends OpsError {}
+
+/**
+ * Opens the bot's memory, made when missing. `:memory:` for tests. The instance lock is a tiny database beside it held
+ * under `BEGIN EXCLUSIVE`, so it ends with the process and the main file stays readable by others. Throws `HeldElsewhere`
+ * or `misconfigured`.
+ */
+export function openStorage(options: { file: string; people?: readonly Person[] }): Storage {
+  const { file } = options;
+  const stack = new DisposableStack();
+  try {
+    if (file !== ':memory:') {
+      mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+      const lock = holdLock(join(dirname(file), 'instance.lock'));
+      stack.defer(() => lock.close());
+    }
+    const db = new Database(file, { timeout: 2000 });
+    stack.defer(() => db.close());
+    db.pragma('journal_mode = WAL');
+    // An acknowledged command or alert survives a power cut (finding 9: NORMAL may lose the last commits).
+    db.pragma('synchronous = FULL');
+    db.pragma('foreign_keys = ON');
+    migrate(db);
+    const instance = instanceOf(db);
+    const disposal = stack.move();
+    return {
+      ledger: new SqliteLedger(db, openTables(db), instance),
+      readings: new SqliteReadings(db),
+      operators: new SqliteOperators(db, options.people ?? []),
+      [Symbol.dispose]: () => disposal.dispose(),
+    };
+  } catch (error) {
+    stack.dispose();
+    throw error;
+  }
+}
+
+function holdLock(file: string): Database.Database {
+  const lock = new Database(file, { timeout: 0 });
+  try {
+    lock.exec('BEGIN EXCLUSIVE; CREATE TABLE IF NOT EXISTS holder (pid INTEGER)');
+    return lock;
+  } catch (error) {
+    lock.close();
+    if ((error as { code?: string }).code !== 'SQLITE_BUSY') throw error;
+    throw new HeldElsewhere('conflict', `Another Opsroom is running on ${dirname(file)}.`, {
+      hint: 'Stop that one first, or give this one a dataDir of its own.',
+      cause: error,
+    });
+  }
+}
+
+/** A random name that makes this database's transaction ids its own. */
+function instanceOf(db: Database.Database): string {
+  const stored = db.prepare(`SELECT value FROM switches WHERE name = 'instance'`).pluck().get();
+  if (typeof stored === 'string') return JSON.parse(stored) as string;
+  const instance = randomBytes(6).toString('hex');
+  db.prepare(`INSERT INTO switches (name, value) VALUES ('instance', ?)`).run(JSON.stringify(instance));
+  return instance;
+}

@@ -1,0 +1,83 @@
+import type Database from 'better-sqlite3';
+import { canonicalJson } from '#domain/canonical.ts';
+import type { EpochMs } from '#domain/clock.ts';
+import type { NewOutboxRow, OutboxRow, OutboxState } from '#domain/outbox.ts';
+import type { Tables } from './tables.ts';
+
+/** What is to be said, in order per lane. `instance` makes transaction ids unique over lost databases. */
+export class SqliteOutbox {
+  readonly #db: Database.Database;
+  readonly #tables: Tables;
+  readonly #instance: string;
+
+  constructor(db: Database.Database, tables: Tables, instance: string) {
+    this.#db = db;
+    this.#tables = tables;
+    this.#instance = instance;
+  }
+
+  /** A row that was tried once may already be in the room, so only an untried one is overwritten. */
+  put(row: NewOutboxRow): void {
+    const untried = `state = 'pending' AND attempts = 0`;
+    const target =
+      (row.replaces === undefined ? undefined : this.#tables.outbox.first(`WHERE id = ? AND ${untried}`, row.replaces)) ??
+      (row.collapse === undefined
+        ? undefined
+        : this.#tables.outbox.first(`WHERE collapse = ? AND lane = ? AND ${untried} ORDER BY id DESC LIMIT 1`, row.collapse, row.lane));
+    if (target !== undefined && target.content.kind === row.content.kind) {
+      this.#db
+        .prepare('UPDATE outbox SET content = ?, due_at = min(due_at, ?) WHERE id = ?')
+        .run(canonicalJson(row.content), row.dueAt, target.id);
+      return;
+    }
+    this.#tables.outbox.insert({
+      ...row,
+      txn: `${this.#instance}.${row.id}`,
+      state: 'pending',
+      attempts: 0,
+      firstTryAt: undefined,
+      eventId: undefined,
+      error: undefined,
+    });
+  }
+
+  due(now: EpochMs, limit: number): OutboxRow[] {
+    const heads = `SELECT min(id) FROM outbox WHERE state = 'pending' GROUP BY lane`;
+    return this.#tables.outbox.all(`WHERE id IN (${heads}) AND due_at <= ? ORDER BY id LIMIT ?`, now, limit);
+  }
+
+  nextDue(): EpochMs | undefined {
+    const heads = `SELECT min(id) FROM outbox WHERE state = 'pending' GROUP BY lane`;
+    const due = this.#db.prepare(`SELECT min(due_at) FROM outbox WHERE id IN (${heads})`).pluck().get() as number | null;
+    return due ?? undefined;
+  }
+
+  row(id: number): OutboxRow | undefined {
+    return this.#tables.outbox.first('WHERE id = ?', id);
+  }
+
+  byEvent(event: string): OutboxRow | undefined {
+    return this.#tables.outbox.first('WHERE event_id = ?', event);
+  }
+
+  noteAttempt(id: number, at: EpochMs): void {
+    this.#db
+      .prepare('UPDATE outbox SET attempts = attempts + 1, first_try_at = coalesce(first_try_at, ?) WHERE id = ?')
+      .run(at, id);
+  }
+
+  settle(id: number, state: OutboxState, set: { eventId?: string; error?: string; dueAt?: EpochMs }): void {
+    this.#db
+      .prepare(
+        'UPDATE outbox SET state = ?, event_id = coalesce(?, event_id), error = ?, due_at = coalesce(?, due_at) WHERE id = ?',
+      )
+      .run(state, set.eventId ?? null, set.error ?? null, set.dueAt ?? null, id);
+  }
+
+  depth(): { pending: number; oldestAt: EpochMs | undefined } {
+    const row = this.#db
+      .prepare(`SELECT count(*) AS pending, min(due_at) AS oldest FROM outbox WHERE state = 'pending'`)
+      .get() as { pending: number; oldest: number | null };
+    return { pending: row.pending, oldestAt: row.oldest ?? undefined };
+  }
+}
