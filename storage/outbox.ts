@@ -1,7 +1,7 @@
 import type Database from 'better-sqlite3';
 import { canonicalJson } from '#domain/canonical.ts';
 import type { EpochMs } from '#domain/clock.ts';
-import type { NewOutboxRow, OutboxRow, OutboxState } from '#domain/outbox.ts';
+import type { NewOutboxRow, OutboxOutcome, OutboxRow, OutboxState } from '#domain/outbox.ts';
 import type { Tables } from './tables.ts';
 
 /** What is to be said, in order per lane. `instance` makes transaction ids unique over lost databases. */
@@ -43,7 +43,9 @@ export class SqliteOutbox {
 
   due(now: EpochMs, limit: number): OutboxRow[] {
     const heads = `SELECT min(id) FROM outbox WHERE state = 'pending' GROUP BY lane`;
-    return this.#tables.outbox.all(`WHERE id IN (${heads}) AND due_at <= ? ORDER BY id LIMIT ?`, now, limit);
+    // A page goes before everything else that waits.
+    const order = `ORDER BY lane LIKE 'page:%' DESC, id`;
+    return this.#tables.outbox.all(`WHERE id IN (${heads}) AND due_at <= ? ${order} LIMIT ?`, now, limit);
   }
 
   nextDue(): EpochMs | undefined {
@@ -66,12 +68,13 @@ export class SqliteOutbox {
       .run(at, id);
   }
 
-  settle(id: number, state: OutboxState, set: { eventId?: string; error?: string; dueAt?: EpochMs }): void {
+  settle(id: number, state: OutboxState, set: OutboxOutcome): void {
     this.#db
       .prepare(
-        'UPDATE outbox SET state = ?, event_id = coalesce(?, event_id), error = ?, due_at = coalesce(?, due_at) WHERE id = ?',
+        `UPDATE outbox SET state = ?, event_id = coalesce(?, event_id), error = ?, due_at = coalesce(?, due_at),
+         attempts = iif(?, 0, attempts) WHERE id = ?`,
       )
-      .run(state, set.eventId ?? null, set.error ?? null, set.dueAt ?? null, id);
+      .run(state, set.eventId ?? null, set.error ?? null, set.dueAt ?? null, set.refused ? 1 : 0, id);
   }
 
   depth(): { pending: number; oldestAt: EpochMs | undefined } {

@@ -100,3 +100,12 @@ export interface Accounts {
   deactivate(user: UserId, erase: boolean): Promise<void>;
   actAs(user: UserId, validForMs: number): Promise<Puppet>;
 }
+
+/** The homeserver's own database, for the one thing that its API can't do. */
+export interface SessionsDatabase {
+  /**
+   * Deletes the user's OpenID tokens; gives the number deleted. They outlive lock and deactivation, and for an hour each
+   * buys a new token for calls. Before the account is suspended and its devices are gone, the user can ask for new ones.
+   */
+  forgetOpenIdTokens(user: UserId): Promise<number>;
+}

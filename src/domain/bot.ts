@@ -60,3 +60,8 @@ export interface Switches {
   paused(): Pause | undefined;
   setPaused(pause: Pause | undefined): void;
 }
+
+/** How much is waiting: to be handled, and to be said. */
+export interface Queues {
+  depth(): { inbox: number; outbox: number; oldestOutboxMs: number | undefined };
+}

@@ -1,13 +1,24 @@
+import type { EpochMs } from './clock.ts';
 import { OpsError } from './errors.ts';
 
 const unitMs: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
 
 /** `90s`, `5m`, `2h`, `1h30m`, `30d` -> milliseconds. Throws `invalid`; nothing above 10 years. */
 export function parseDuration(text: string): number {
-  const parts = [...text.trim().toLowerCase().matchAll(/(\d+)(ms|s|m|h|d|w)/g)];
+  const parts = [
+    ...text
+      .trim()
+      .toLowerCase()
+      .matchAll(/(\d+)(ms|s|m|h|d|w)/g),
+  ];
   const whole = parts.map((part) => part[0]).join('');
   const ms = parts.reduce((sum, part) => sum + Number(part[1]) * (unitMs[part[2] ?? ''] ?? Number.NaN), 0);
-  if (parts.length === 0 || whole !== text.trim().toLowerCase() || !Number.isSafeInteger(ms) || ms > 3650 * 86_400_000) {
+  if (
+    parts.length === 0 ||
+    whole !== text.trim().toLowerCase() ||
+    !Number.isSafeInteger(ms) ||
+    ms > 3650 * 86_400_000
+  ) {
     throw new OpsError('invalid', `"${text}" is not a duration.`, { hint: 'Write 90s, 5m, 2h, 1h30m or 30d.' });
   }
   return ms;
@@ -49,4 +60,9 @@ export function parseBytes(text: string): number {
     throw new OpsError('invalid', `"${text}" is not a size.`, { hint: 'Write 512KiB, 10MiB or 1.5GiB.' });
   }
   return Math.round(bytes);
+}
+
+/** `3 d ago`, `just now`. */
+export function ago(at: EpochMs, now: EpochMs): string {
+  return now - at < 10_000 ? 'just now' : `${formatDuration(now - at)} ago`;
 }

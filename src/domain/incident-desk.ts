@@ -11,8 +11,8 @@ export interface IncidentDesk {
   find(id: number): { incident: Incident; log: IncidentLogEntry[]; pages: Page[] } | undefined;
   /** By the event of its message, or of a thread on it. */
   byEvent(event: string): Incident[];
-  /** Acknowledges; gives those that changed. Throws `notFound`. */
-  ack(ids: number[] | 'all', by: UserId, forMs: number): Incident[];
+  /** Acknowledges; gives those that changed. `thread`: where it was said. Throws `notFound`, `conflict` when all are over. */
+  ack(ids: number[] | 'all', by: UserId, forMs: number, thread?: string): Incident[];
   onDuty(): OnDuty[];
   /** The coming hand-offs, soonest first. */
   coming(limit: number): Array<{ layer: string; user: UserId; from: EpochMs }>;

@@ -4,7 +4,7 @@ import type { Json } from './canonical.ts';
 import type { EpochMs } from './clock.ts';
 import type { Batch, InboxItem, RoomFacts } from './inbox.ts';
 import type { Incident, IncidentLogEntry, Page } from './incidents.ts';
-import type { NewOutboxRow, OutboxRow, OutboxState } from './outbox.ts';
+import type { NewOutboxRow, OutboxOutcome, OutboxRow, OutboxState } from './outbox.ts';
 import type { Prompt, Vote } from './prompts.ts';
 import type { RoomId } from './rooms.ts';
 import type { Run, RunState, Step } from './runs.ts';
@@ -69,7 +69,7 @@ export interface Ledger {
   outboxByEvent(event: string): OutboxRow | undefined;
   /** An attempt is noted before it is made, so that a later one knows of it. */
   noteAttempt(id: number, at: EpochMs): void;
-  settleOutbox(id: number, state: OutboxState, set: { eventId?: string; error?: string; dueAt?: EpochMs }): void;
+  settleOutbox(id: number, state: OutboxState, set: OutboxOutcome): void;
   outboxDepth(): { pending: number; oldestAt: EpochMs | undefined };
 
   incident(id: number): Incident | undefined;

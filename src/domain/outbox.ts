@@ -32,3 +32,6 @@ export type OutboxRow = NewOutboxRow & {
   eventId: string | undefined;
   error: string | undefined;
 };
+
+/** `refused`: the room certainly did not take it (rate limit), so the row may still be overwritten by a newer one. */
+export type OutboxOutcome = { eventId?: string; error?: string; dueAt?: EpochMs; refused?: boolean };

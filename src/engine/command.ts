@@ -53,13 +53,16 @@ export type StepDefinition = {
 
 export type EachResult<T> = { failed: Array<{ item: T; why: string }> };
 
+/** For a step with `again: 'look'` that a crash cut off: was it done after all? */
+export type Look<T> = (signal: AbortSignal) => Promise<{ done: true; value: T } | { done: false }>;
+
 /** The hands of `apply`: nothing is done outside a step. */
 export interface RunHands<S extends string> {
   readonly id: number;
   readonly signal: AbortSignal;
   readonly actor: UserId;
   /** Does it once; after a crash a finished step gives back what it kept. Throws when it fails. */
-  step<T>(key: S, act: (signal: AbortSignal) => Promise<T>): Promise<T>;
+  step<T>(key: S, act: (signal: AbortSignal) => Promise<T>, options?: { look?: Look<T> }): Promise<T>;
   /**
    * As `step`, but a failure is noted and the run goes on; it ends as `partial`. For what must not hold up the steps
    * after it. Gives undefined when it failed.

@@ -1,7 +1,7 @@
-import type { Accounts } from '#domain/accounts.ts';
+import type { Accounts, SessionsDatabase } from '#domain/accounts.ts';
 import type { AuditRow, AuditVerdict } from '#domain/audit.ts';
 import type { Backups } from '#domain/backups.ts';
-import type { Approvals, BotInfo, Catalogue, Runs, Switches } from '#domain/bot.ts';
+import type { Approvals, BotInfo, Catalogue, Queues, Runs, Switches } from '#domain/bot.ts';
 import type { CallServer } from '#domain/calls.ts';
 import type { Clock } from '#domain/clock.ts';
 import type { Operators } from '#domain/operators.ts';
@@ -25,6 +25,12 @@ export interface Takings {
   held(): Hold[];
 }
 
+/** Where a new credential is left for the operator: a file of mode 0600, never a message. */
+export interface Handover {
+  /** Gives the path. The same name again overwrites. */
+  put(name: string, content: string): Promise<string>;
+}
+
 export interface AuditLog {
   find(filter: { actor?: UserId; act?: string; run?: number; limit?: number }): AuditRow[];
   verify(): AuditVerdict;
@@ -43,10 +49,13 @@ export type Ports = {
   incidents: IncidentDesk;
   reports: Reports;
   takings: Takings;
+  sessions: SessionsDatabase;
+  handover: Handover;
   runs: Runs;
   approvals: Approvals;
   catalogue: Catalogue;
   switches: Switches;
+  queues: Queues;
   audit: AuditLog;
   tokens: Tokens;
   bot: BotInfo;
@@ -55,4 +64,8 @@ export type Ports = {
 export type PortName = keyof Ports;
 
 /** The ports of one site; a part that is off is missing, which isn't the same as down. */
-export type SitePorts = Partial<Ports> & Pick<Ports, 'bot' | 'clock' | 'operators' | 'runs' | 'catalogue' | 'switches'>;
+export type SitePorts = Partial<Ports> &
+  Pick<Ports, 'bot' | 'clock' | 'operators' | 'runs' | 'catalogue' | 'switches'> & {
+    /** The account of the admin token, once it is known. */
+    adminUser?: () => UserId | undefined;
+  };

@@ -1,0 +1,65 @@
+import { LogLevel, LogService, MatrixClient, MatrixError } from 'matrix-bot-sdk';
+import { OpsError } from '#domain/errors.ts';
+
+const requestTimeoutMs = 30_000;
+
+/** What the adapter needs of a Matrix client; matrix-bot-sdk gives it. */
+export type Request = (
+  method: 'GET' | 'POST' | 'PUT',
+  path: string,
+  query?: Record<string, string | number> | null,
+  body?: object | null,
+  timeoutMs?: number,
+) => Promise<Record<string, unknown>>;
+
+export type MatrixConnection = {
+  request: Request;
+  upload(content: Buffer, mime: string, name: string): Promise<string>;
+};
+
+/** The SDK's client without its sync loop and its own log lines (they quote requests). */
+export function connect(options: { homeserverUrl: string; accessToken: string }): MatrixConnection {
+  LogService.setLevel(LogLevel.ERROR);
+  LogService.setLogger({ info() {}, warn() {}, error() {}, debug() {}, trace() {} });
+  const client = new MatrixClient(options.homeserverUrl, options.accessToken);
+  return {
+    async request(method, path, query, body, timeoutMs = requestTimeoutMs) {
+      try {
+        return (await client.doRequest(method, path, query ?? null, body ?? null, timeoutMs)) as Record<string, unknown>;
+      } catch (error) {
+        throw translate(error, method);
+      }
+    },
+    async upload(content, mime, name) {
+      try {
+        return await client.uploadContent(content, mime, name);
+      } catch (error) {
+        throw translate(error, 'POST');
+      }
+    },
+  };
+}
+
+/** The homeserver's answer in the bot's words. Requests of the outbox carry a transaction id, so they may be repeated. */
+export function translate(error: unknown, method: string): OpsError {
+  if (error instanceof OpsError) return error;
+  if (error instanceof MatrixError) {
+    const { errcode, statusCode } = error;
+    const text = `The homeserver refused (${errcode}): ${error.error ?? 'no reason given'}`;
+    if (statusCode === 429 || errcode === 'M_LIMIT_EXCEEDED') {
+      return new OpsError('limited', 'The homeserver limits how fast the bot may speak.', {
+        retryAfterMs: error.retryAfterMs ?? 5000,
+      });
+    }
+    if (statusCode === 401) {
+      const hint = 'Give it a new token: npm start -- mend, or log in again and change the token file.';
+      return new OpsError('misconfigured', "The bot's own access token is not accepted any more.", { hint });
+    }
+    if (statusCode === 403) return new OpsError('denied', text);
+    if (statusCode === 404) return new OpsError('notFound', text);
+    if (statusCode >= 500) return new OpsError('unavailable', 'The homeserver had an error.', { cause: error });
+    return new OpsError('invalid', text, { cause: errcode });
+  }
+  const effect = method === 'GET' ? 'none' : 'unknown';
+  return new OpsError('unavailable', 'The homeserver did not answer.', { effect, cause: error });
+}

@@ -1,0 +1,93 @@
+import { parseUserId, type UserId } from '#domain/accounts.ts';
+import type { EpochMs } from '#domain/clock.ts';
+import type { InboxBody, NewInboxItem } from '#domain/inbox.ts';
+import type { RoomId } from '#domain/rooms.ts';
+
+export type MatrixEvent = {
+  event_id?: string;
+  type?: string;
+  sender?: string;
+  state_key?: string;
+  origin_server_ts?: number;
+  content?: Record<string, unknown>;
+  redacts?: string;
+  unsigned?: Record<string, unknown>;
+};
+
+const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
+const recordOf = (value: unknown): Record<string, unknown> =>
+  value !== null && typeof value === 'object' ? (value as Record<string, unknown>) : {};
+
+/** A reply quotes what it answers, each line behind `> `; only what comes after the first empty line was typed. */
+function withoutQuote(body: string, isReply: boolean): string {
+  if (!isReply || !body.startsWith('> ')) return body;
+  const lines = body.split('\n');
+  const end = lines.findIndex((line) => !line.startsWith('>'));
+  return end === -1 ? '' : lines.slice(lines[end] === '' ? end + 1 : end).join('\n');
+}
+
+/** The links of a formatted body; pills are links to matrix.to. */
+export function linksOf(html: string): Array<{ href: string; text: string }> {
+  const clean = html.replace(/<mx-reply>.*?<\/mx-reply>/s, '');
+  return [...clean.matchAll(/<a\s[^>]*?href=(?:"([^"]*)"|'([^']*)')[^>]*>(.*?)<\/a>/gis)].map((match) => ({
+    href: unescapeHtml(match[1] ?? match[2] ?? ''),
+    text: unescapeHtml((match[3] ?? '').replaceAll(/<[^>]*>/g, '')),
+  }));
+}
+
+const entities: Record<string, string> = { lt: '<', gt: '>', quot: '"', amp: '&', '#39': "'", nbsp: '\u00a0' };
+const unescapeHtml = (text: string): string =>
+  text.replaceAll(/&(#39|lt|gt|quot|amp|nbsp);/g, (_, name: string) => entities[name] ?? '');
+
+/** What an event asks, or undefined when it asks nothing: notices, edits' new texts, other types. */
+export function bodyOf(event: MatrixEvent): InboxBody | undefined {
+  const content = event.content ?? {};
+  const relates = recordOf(content['m.relates_to']);
+  if (event.type === 'm.room.redaction') {
+    const target = textOf(event.redacts) || textOf(content['redacts']);
+    return target ? { kind: 'withdrawn', event: target } : undefined;
+  }
+  if (event.type === 'm.reaction') {
+    if (relates['rel_type'] !== 'm.annotation') return undefined;
+    return { kind: 'reaction', emoji: textOf(relates['key']), on: textOf(relates['event_id']) };
+  }
+  if (event.type !== 'm.room.message') return undefined;
+  if (relates['rel_type'] === 'm.replace') return { kind: 'withdrawn', event: textOf(relates['event_id']) };
+  if (content['msgtype'] !== 'm.text') return undefined;
+  const text = withoutQuote(textOf(content['body']), 'm.in_reply_to' in relates);
+  return { kind: 'message', text, links: linksOf(textOf(content['formatted_body'])) };
+}
+
+export function threadOf(event: MatrixEvent): string | undefined {
+  const relates = recordOf(event.content?.['m.relates_to']);
+  return relates['rel_type'] === 'm.thread' ? textOf(relates['event_id']) || undefined : undefined;
+}
+
+/** The event as an item of the inbox; undefined when it asks nothing or is the bot's own. */
+export function itemOf(
+  event: MatrixEvent,
+  context: { site: string; room: RoomId; bot: UserId; takenAt: EpochMs },
+): NewInboxItem | undefined {
+  if (!event.event_id || !event.sender || event.sender === context.bot) return undefined;
+  const body = bodyOf(event);
+  if (body === undefined) return undefined;
+  let sender: UserId;
+  try {
+    sender = parseUserId(event.sender);
+  } catch {
+    return undefined;
+  }
+  return {
+    source: 'matrix',
+    key: event.event_id,
+    site: context.site,
+    room: context.room,
+    thread: threadOf(event),
+    sender,
+    device: undefined,
+    proof: body.kind === 'reaction' ? 'reaction' : 'clear',
+    body,
+    sentAt: typeof event.origin_server_ts === 'number' ? event.origin_server_ts : context.takenAt,
+    takenAt: context.takenAt,
+  };
+}

@@ -1,0 +1,87 @@
+import type { Block, Line, Reply, Span } from '#domain/messages.ts';
+
+// Bidi controls and zero-width characters from outside would let a name pass for another one.
+const hidden = /[\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g;
+const show = (text: string): string =>
+  text
+    .replaceAll(hidden, (char) => `[U+${char.charCodeAt(0).toString(16).toUpperCase()}]`)
+    // Old clients ring for the bare word; a word joiner inside is invisible and rings nobody.
+    .replaceAll(/@room\b/g, '@\u2060room');
+
+export const escapeHtml = (text: string): string =>
+  show(text).replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+
+const spansOf = (line: Line): Span[] => (Array.isArray(line) ? line : [line]);
+
+function spanText(span: Span): string {
+  if (typeof span === 'string') return show(span);
+  if ('code' in span) return show(span.code);
+  if ('bold' in span) return show(span.bold);
+  if ('user' in span) return span.user;
+  return `${show(span.text)} (${span.link})`;
+}
+
+function spanHtml(span: Span): string {
+  if (typeof span === 'string') return escapeHtml(span);
+  if ('code' in span) return `<code>${escapeHtml(span.code)}</code>`;
+  if ('bold' in span) return `<b>${escapeHtml(span.bold)}</b>`;
+  if ('user' in span) return `<a href="https://matrix.to/#/${encodeURIComponent(span.user)}">${escapeHtml(span.user)}</a>`;
+  const href = /^(https?|mailto|matrix):/i.test(span.link) ? span.link : '';
+  return `<a href="${escapeHtml(href)}">${escapeHtml(span.text)}</a>`;
+}
+
+const lineText = (line: Line): string => spansOf(line).map(spanText).join('');
+const lineHtml = (line: Line): string => spansOf(line).map(spanHtml).join('').replaceAll('\n', '<br>');
+
+function tableText(head: string[], rows: Line[][]): string {
+  const cells = [head, ...rows.map((row) => row.map(lineText))];
+  const widths = head.map((_, column) => Math.max(...cells.map((row) => [...(row[column] ?? '')].length)));
+  return cells
+    .map((row) => row.map((cell, column) => cell + ' '.repeat(Math.max(0, (widths[column] ?? 0) - [...cell].length))).join('  ').trimEnd())
+    .join('\n');
+}
+
+function blockText(block: Block): string {
+  switch (block.kind) {
+    case 'text':
+      return block.lines.map(lineText).join('\n');
+    case 'list':
+      return block.items.map((item, index) => `${block.ordered ? `${index + 1}.` : '-'} ${lineText(item)}`).join('\n');
+    case 'table':
+      return tableText(block.head, block.rows);
+    case 'code':
+      return show(block.text);
+    case 'details':
+      return `${show(block.summary)}:\n${block.blocks.map(blockText).join('\n')}`;
+  }
+}
+
+function blockHtml(block: Block): string {
+  switch (block.kind) {
+    case 'text':
+      return block.lines.map((line) => `<p>${lineHtml(line)}</p>`).join('');
+    case 'list': {
+      const tag = block.ordered ? 'ol' : 'ul';
+      return `<${tag}>${block.items.map((item) => `<li>${lineHtml(item)}</li>`).join('')}</${tag}>`;
+    }
+    case 'table': {
+      const head = block.head.map((cell) => `<th>${escapeHtml(cell)}</th>`).join('');
+      const rows = block.rows.map((row) => `<tr>${row.map((cell) => `<td>${lineHtml(cell)}</td>`).join('')}</tr>`).join('');
+      return `<table><thead><tr>${head}</tr></thead><tbody>${rows}</tbody></table>`;
+    }
+    case 'code':
+      return `<pre><code>${escapeHtml(block.text)}</code></pre>`;
+    case 'details':
+      return `<details><summary>${escapeHtml(block.summary)}</summary>${block.blocks.map(blockHtml).join('')}</details>`;
+  }
+}
+
+/** Both bodies of a message; they say the same. HTML keeps to the list of `room.md`. */
+export function render(reply: Reply): { body: string; html: string } {
+  const blocks: Block[] = [...(reply.blocks ?? [])];
+  const offers = (reply.offers ?? []).map((offer): Line => [`${offer.text}: `, { code: offer.command }]);
+  if (offers.length > 0) blocks.push({ kind: 'list', items: offers });
+  const body = [lineText(reply.title), ...blocks.map(blockText)].filter((part) => part !== '').join('\n\n');
+  const html = `<p><b>${lineHtml(reply.title)}</b></p>${blocks.map(blockHtml).join('')}`;
+  return { body, html: blocks.length === 0 ? lineHtml(reply.title) : html };
+}

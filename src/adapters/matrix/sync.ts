@@ -1,0 +1,152 @@
+import type { UserId } from '#domain/accounts.ts';
+import type { Clock } from '#domain/clock.ts';
+import { asOpsError, OpsError } from '#domain/errors.ts';
+import type { Batch, InboxItem, NewInboxItem, RoomFacts } from '#domain/inbox.ts';
+import type { Log } from '#domain/log.ts';
+import type { RoomId } from '#domain/rooms.ts';
+import type { Request } from './client.ts';
+import { itemOf, type MatrixEvent } from './events.ts';
+import { learn, noFacts } from './facts.ts';
+
+const longPollMs = 30_000;
+const pageSize = 100;
+const mostPages = 100;
+const longestWaitMs = 30_000;
+
+type Timeline = { events?: MatrixEvent[]; limited?: boolean; prev_batch?: string };
+type JoinedRoom = { timeline?: Timeline; state?: { events?: MatrixEvent[] } };
+type SyncAnswer = { next_batch: string; rooms?: { join?: Record<string, JoinedRoom> } };
+
+/** Where the loop puts what it takes; position, facts and items commit in one transaction. */
+export type Sink = {
+  position(stream: string): string | undefined;
+  roomFacts(room: RoomId): RoomFacts | undefined;
+  take(batch: Batch): InboxItem[];
+};
+
+export type SyncOptions = {
+  request: Request;
+  site: string;
+  bot: UserId;
+  room: RoomId;
+  sink: Sink;
+  clock: Clock;
+  log: Log;
+  /** Only what could concern the bot is stored. */
+  wanted(item: NewInboxItem): boolean;
+  /** New items are there. Must return at once: the sync only takes and never waits for a handler. */
+  taken(items: InboxItem[]): void;
+  /** Every event of the room, for the round-trip probe. */
+  seen?(event: MatrixEvent): void;
+};
+
+const stream = 'sync';
+
+/** The sync loop: takes, back-fills, commits, and nothing else. */
+export class SyncLoop {
+  readonly #options: SyncOptions;
+  #facts: RoomFacts;
+  /** Monotonic time of the last good answer. */
+  lastAnswerMs: number | undefined;
+
+  constructor(options: SyncOptions) {
+    this.#options = options;
+    this.#facts = options.sink.roomFacts(options.room) ?? noFacts(options.room);
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#options;
+    const stop = aborted(signal);
+    stop.catch(() => {});
+    let waitMs = 500;
+    while (!signal.aborted) {
+      try {
+        await this.once(stop);
+        this.lastAnswerMs = clock.monotonicMs();
+        waitMs = 500;
+      } catch (error) {
+        if (signal.aborted) return;
+        const ops = asOpsError(error);
+        log.warn({ kind: ops.kind, why: ops.message, cause: String(ops.cause ?? ''), waitMs }, 'the sync is interrupted; it goes on by itself');
+        await clock.sleep(ops.retryAfterMs ?? waitMs, signal).catch(() => {});
+        waitMs = Math.min(longestWaitMs, waitMs * 2);
+      }
+    }
+  }
+
+  #filter(first: boolean): string {
+    const none = { types: [], limit: 0 };
+    return JSON.stringify({
+      presence: none,
+      account_data: none,
+      room: {
+        rooms: [this.#options.room],
+        ephemeral: none,
+        account_data: none,
+        // Synapse caches an initial sync by its parameters for two minutes: the odd limit makes this one fresh.
+        timeline: { limit: first ? 1 : pageSize, ...(first ? { not_senders: [`@${this.#options.clock.now()}:fresh`] } : {}) },
+        state: { lazy_load_members: false },
+      },
+    });
+  }
+
+  /** One request and its commit; left alone when `stop` rejects first. */
+  async once(stop: Promise<never>): Promise<void> {
+    const { request, room, sink } = this.#options;
+    const since = sink.position(stream);
+    const query = {
+      filter: this.#filter(since === undefined),
+      timeout: since === undefined ? 0 : longPollMs,
+      ...(since === undefined ? {} : { since }),
+    };
+    const poll = request('GET', '/_matrix/client/v3/sync', query, null, longPollMs + 15_000);
+    const answer = (await Promise.race([poll, stop])) as SyncAnswer;
+    const joined = answer.rooms?.join?.[room];
+    const timeline = joined?.timeline?.events ?? [];
+    // What was said before the bot ever listened is not for it.
+    const missed = since === undefined || !joined?.timeline?.limited ? [] : await this.#backfill(joined.timeline, since);
+    this.#store(answer.next_batch, joined?.state?.events ?? [], since === undefined ? [] : [...missed, ...timeline], timeline);
+  }
+
+  /** The events between the last position and a timeline that the server cut short, oldest first. */
+  async #backfill(timeline: Timeline, since: string): Promise<MatrixEvent[]> {
+    const { request, room, log } = this.#options;
+    const events: MatrixEvent[] = [];
+    let from = timeline.prev_batch;
+    for (let page = 0; from !== undefined && page < mostPages; page += 1) {
+      const query = { dir: 'b', from, to: since, limit: pageSize };
+      const answer = (await request('GET', `/_matrix/client/v3/rooms/${encodeURIComponent(room)}/messages`, query)) as {
+        chunk?: MatrixEvent[];
+        end?: string;
+      };
+      events.push(...(answer.chunk ?? []));
+      from = (answer.chunk ?? []).length === 0 ? undefined : answer.end;
+    }
+    if (from !== undefined) log.warn({ pages: mostPages }, 'too much was said while away; the oldest of it was left out');
+    return events.reverse();
+  }
+
+  #store(position: string, state: MatrixEvent[], events: MatrixEvent[], timeline: MatrixEvent[]): void {
+    const { site, bot, room, sink, clock, wanted, taken, seen } = this.#options;
+    const takenAt = clock.now();
+    let facts = this.#facts;
+    for (const event of [...state, ...(events.length > 0 ? events : timeline)]) facts = learn(facts, event);
+    const items = events.flatMap((event) => {
+      const item = itemOf(event, { site, room, bot, takenAt });
+      return item && wanted(item) ? [item] : [];
+    });
+    const rooms = facts === this.#facts ? [] : [facts];
+    const fresh = sink.take({ stream, position, items, rooms });
+    this.#facts = facts;
+    if (seen) for (const event of events) seen(event);
+    if (fresh.length > 0) taken(fresh);
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const stop = (): void => reject(new OpsError('cancelled', 'The bot is stopping.'));
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
+  });
+}

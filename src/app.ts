@@ -1,0 +1,163 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { openMatrix } from '#adapters/matrix/open.ts';
+import { MatrixOpsRoom } from '#adapters/matrix/room.ts';
+import { SyncLoop } from '#adapters/matrix/sync.ts';
+import { openParts } from './parts.ts';
+import { verifyAudit } from '#domain/audit.ts';
+import type { BotInfo } from '#domain/bot.ts';
+import type { Clock } from '#domain/clock.ts';
+import { OpsError } from '#domain/errors.ts';
+import type { Log } from '#domain/log.ts';
+import type { Person } from '#domain/operators.ts';
+import { Approvals } from '#engine/approvals.ts';
+import { Catalogue } from '#engine/catalogue.ts';
+import type { Command } from '#engine/command.ts';
+import { Door } from '#engine/door.ts';
+import { type House, missingPort } from '#engine/house.ts';
+import { Intake } from '#engine/intake.ts';
+import type { SitePorts } from '#engine/ports.ts';
+import { RunBook } from '#engine/run-book.ts';
+import { Runner } from '#engine/runner.ts';
+import { Sender } from '#engine/sender.ts';
+import { Switchboard } from '#engine/switchboard.ts';
+import { Takings } from '#engine/takings.ts';
+import { Warden } from '#engine/warden.ts';
+import { openStorage } from '#storage/open.ts';
+import { SystemClock } from '#adapters/system/clock.ts';
+import { discover } from './discover.ts';
+import { partsOff, type Settings } from './settings.ts';
+
+const site = 'default';
+const tickMs = 1000;
+const graceMs = 5000;
+
+export type AppOverrides = { clock?: Clock; log: Log };
+export interface App extends AsyncDisposable {
+  readonly bot: BotInfo;
+}
+
+const isCommand = (value: unknown): value is Command =>
+  value !== null && typeof value === 'object' && 'kind' in value && (value.kind === 'query' || value.kind === 'change');
+export const loadCommands = (): Promise<Map<string, Command>> => discover(new URL('./commands/', import.meta.url), isCommand);
+
+export const version = (): string =>
+  (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }).version;
+
+/** Everything put together, from the memory up to the sync, which comes last; it stops in reverse. */
+export async function openApp(settings: Settings, overrides: AppOverrides): Promise<App> {
+  const { log } = overrides;
+  const clock = overrides.clock ?? new SystemClock();
+  await using stack = new AsyncDisposableStack();
+  const people: Person[] = settings.people.map((person) => ({
+    ...person,
+    fixed: true,
+    shell: person.shell,
+    addedBy: undefined,
+    addedAt: undefined,
+  }));
+  const storage = stack.use(openStorage({ file: join(settings.dataDir, 'opsroom.db'), people }));
+  const { ledger } = storage;
+  const token = settings.matrix.accessToken;
+  if (token === undefined) throw new OpsError('misconfigured', 'matrix.accessToken is missing.');
+  const [commands, matrix, parts] = await Promise.all([
+    loadCommands(),
+    openMatrix({
+      homeserverUrl: settings.matrix.homeserverUrl,
+      accessToken: token.reveal(),
+      userId: settings.matrix.userId,
+      opsRoom: settings.matrix.opsRoom,
+    }),
+    openParts(settings, clock),
+  ]);
+  stack.use(parts);
+
+  const bot: BotInfo = {
+    user: matrix.bot,
+    opsRoom: matrix.room,
+    site,
+    prefix: settings.prefix,
+    timezone: settings.timezone,
+    version: version(),
+    startedAt: clock.now(),
+    off: partsOff(settings),
+  };
+  const takings = new Takings(ledger, clock, site);
+  const ports: SitePorts = {
+    ...parts.ports,
+    bot,
+    clock,
+    takings,
+    operators: storage.operators,
+    readings: storage.readings,
+    switches: new Switchboard(ledger, clock),
+    audit: { find: (filter) => ledger.audit(filter), verify: () => verifyAudit(ledger.auditAll()) },
+    adminUser: parts.adminUser,
+    // Replaced below: the three stand on the door, which stands on the ports.
+    runs: undefined as never,
+    catalogue: undefined as never,
+  };
+  const catalogue = new Catalogue(commands, (command) => missingPort(command, ports));
+  const house: House = {
+    ledger,
+    catalogue,
+    clock,
+    log,
+    build: bot.version,
+    settings: { prefix: settings.prefix, ...settings.approvals, limits: settings.limits },
+    ports: () => ports,
+  };
+  const runner = new Runner(house);
+  const approvals = new Approvals(house, runner);
+  Object.assign(ports, { runs: new RunBook(ledger, runner), catalogue, approvals });
+  const intake = new Intake(house, { door: new Door(house, runner), approvals, alertReaction: () => false });
+  const sender = new Sender({ ledger, room: new MatrixOpsRoom(matrix.connection), clock, log });
+  ledger.onOutbox(() => sender.wake());
+
+  const sync = new SyncLoop({
+    request: matrix.connection.request,
+    site,
+    bot: matrix.bot,
+    room: matrix.room,
+    sink: ledger,
+    clock,
+    log,
+    wanted: (item) => isForBot(item.body, bot) || (item.body.kind === 'withdrawn' && ledger.runsBy({ key: item.body.event, limit: 1 }).length > 0),
+    taken: () => intake.wake(),
+  });
+
+  const stop = new AbortController();
+  const loops = [sender.run(stop.signal), intake.run(stop.signal), ticking(clock, stop.signal, log, () => approvals.tick())];
+  if (parts.ports.calls) loops.push(new Warden({ calls: parts.ports.calls, takings, clock, log }).run(stop.signal));
+  runner.recover();
+  loops.push(sync.run(stop.signal));
+  stack.defer(async () => {
+    await runner.close(graceMs);
+    stop.abort();
+    await Promise.allSettled(loops);
+  });
+  log.info({ user: bot.user, room: bot.opsRoom, commands: commands.size, off: bot.off.map((o) => o.part) }, 'the bot is ready');
+  const disposal = stack.move();
+  return { bot, [Symbol.asyncDispose]: () => disposal.disposeAsync() };
+}
+
+/** Everything else that people say in the room is none of the bot's business and isn't stored. */
+function isForBot(body: { kind: string; text?: string }, bot: BotInfo): boolean {
+  if (body.kind === 'reaction' || body.kind === 'command') return true;
+  if (body.kind !== 'message') return false;
+  const text = body.text?.trimStart() ?? '';
+  const name = bot.user.slice(1, bot.user.indexOf(':')).toLowerCase();
+  return text.startsWith(bot.prefix) || text.toLowerCase().replace(/^@/, '').startsWith(name);
+}
+
+async function ticking(clock: Clock, signal: AbortSignal, log: Log, tick: () => void): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      tick();
+    } catch (error) {
+      log.error({ why: error instanceof Error ? error.message : String(error) }, 'a tick failed');
+    }
+    await clock.sleep(tickMs, signal).catch(() => {});
+  }
+}
+

@@ -1,0 +1,173 @@
+import { randomBytes } from 'node:crypto';
+import type { UserId } from '#domain/accounts.ts';
+import { isIdentityOf } from '#domain/calls.ts';
+import { OpsError } from '#domain/errors.ts';
+import { ago } from '#domain/duration.ts';
+import type { Line, Reply } from '#domain/messages.ts';
+import type { RoomId } from '#domain/rooms.ts';
+import { Flag, RestOfLine, User, z } from '#engine/args.ts';
+import { defineChange } from '#engine/command.ts';
+import { callBanMs, leave, puppetValidMs, removeFromCalls, snapshot, type Taken, whereabouts } from '#procedures/take-out.ts';
+
+const leaveParallel = 8;
+const many = (n: number, one: string): string => `${n} ${one}${n === 1 ? '' : 's'}`;
+
+export default defineChange({
+  summary: 'Take someone out of chat and calls at once.',
+  examples: ['@mallory:example.org posting spam', '--soft mallory cooling down'],
+  args: z.strictObject({ user: User, reason: RestOfLine, soft: Flag }),
+  positional: ['user', 'reason'],
+  role: 'operator',
+  confirm: 'caller',
+  approver: 'admin',
+  undo: 'partly',
+  needs: ['accounts', 'rooms', 'takings'],
+  wants: ['calls', 'roster', 'sessions'],
+  // Where the person is may move until the yes, and must not void it: rooms are facts here and read again in `apply`.
+  plan: z.strictObject({ user: z.string(), reason: z.string(), soft: z.boolean(), rosterId: z.string().nullable() }),
+  afterCrash: 'resume',
+  steps: {
+    snapshot: { title: 'remember what is taken', again: 'safe' },
+    suspend: { title: 'suspend the account', again: 'safe' },
+    devices: { title: 'end every session', again: 'safe' },
+    calls: { title: 'throw out of calls', again: 'safe' },
+    status: { title: 'set the application status', again: 'safe' },
+    password: { title: 'replace the password', again: 'safe' },
+    tokens: { title: 'delete tokens for calls', again: 'safe' },
+    puppet: { title: 'act on their behalf', again: 'safe', keep: false },
+    leave: { title: 'leave the rooms', again: 'safe' },
+    projects: { title: 'remove from projects', again: 'safe' },
+    prove: { title: 'prove that nothing is left', again: 'safe' },
+    lock: { title: 'lock the account', again: 'safe' },
+  },
+
+  async prepare(args, ports) {
+    const account = await ports.accounts.get(args.user);
+    if (account.deactivated) {
+      throw new OpsError('conflict', `${args.user} is deactivated already: nothing is left to disable.`);
+    }
+    const person = await ports.roster?.findByMatrix(args.user);
+    const { rooms, alone } = await whereabouts(args.user, ports);
+    const devices = await ports.accounts.devices(args.user);
+    const inCall = ports.calls === undefined ? undefined : await countInCalls(args.user, ports.calls).catch(() => undefined);
+    const projects = person && (await ports.roster?.snapshot(person.id))?.projects.length;
+    return {
+      plan: { user: args.user, reason: args.reason, soft: args.soft, rosterId: person?.id ?? null },
+      facts: { account, rooms: rooms.length, alone, devices: devices.length, inCall, projects, status: person?.rawStatus },
+      touches: {
+        users: [{ user: args.user, admin: account.admin, appService: account.appService !== undefined }],
+      },
+    };
+  },
+
+  describe(plan, facts, { clock }): Reply {
+    const { account } = facts;
+    const seen = account.lastSeenAt === undefined ? 'never seen' : `last seen ${ago(account.lastSeenAt, clock.now())}`;
+    const who: Line = ['who: ', { code: plan.user }, ` (${account.displayName ?? 'no name'}, ${seen}${account.admin ? ', server admin' : ''})`];
+    const calls = facts.inCall === undefined ? 'calls: not known' : `calls: in ${facts.inCall} now; kept out for 2 h`;
+    if (plan.soft) {
+      return {
+        title: ['Lock ', { code: plan.user }, '? They keep rooms and devices; access stops.'],
+        blocks: [{ kind: 'list', items: [who, calls, `why: ${plan.reason}`] }],
+      };
+    }
+    const app = facts.status === undefined ? 'application: not known there' : `application: ${facts.status} → suspended, ${many(facts.projects ?? 0, 'project')} taken`;
+    const items: Line[] = [
+      who,
+      `chat: ${many(facts.devices, 'session')} ended, out of ${many(facts.rooms, 'room')}`,
+      calls,
+      app,
+      `why: ${plan.reason}`,
+    ];
+    if (facts.alone.length > 0) {
+      items.push(`left alone: ${many(facts.alone.length, 'room')} with nobody else in it, which nobody could enter again`);
+    }
+    return {
+      title: ['Disable ', { code: plan.user }, '?'],
+      blocks: [
+        { kind: 'list', items },
+        { kind: 'text', lines: ['Lost for good: the sessions, and messages that only they can decrypt. The rest comes back by !enable.'] },
+      ],
+    };
+  },
+
+  async apply(plan, ports, run) {
+    const user = plan.user as UserId;
+    const { accounts, takings, calls, roster, sessions, clock, bot } = ports;
+    const forbidCalls = async (): Promise<number> => {
+      takings.hold({ site: bot.site, user, kind: 'call-ban', until: clock.now() + callBanMs, run: run.id, endedAt: undefined });
+      return calls ? removeFromCalls(user, calls) : 0;
+    };
+    if (plan.soft) {
+      await run.step('lock', () => accounts.setLocked(user, true));
+      if (calls) await run.attempt('calls', () => forbidCalls());
+      return { title: [{ code: user }, ' is locked. Rooms and devices are kept.'] };
+    }
+    const seen = await run.step('snapshot', async () => {
+      const taken = await snapshot(user, run.id, { ...ports, site: bot.site });
+      return { rooms: taken.rooms.length, alone: taken.alone.slice(0, 20) };
+    });
+    await run.step('suspend', () => accounts.setSuspended(user, true));
+    const devices = await run.step('devices', async () => {
+      const list = await accounts.devices(user);
+      await accounts.deleteDevices(user, list.map((device) => device.id));
+      return list.length;
+    });
+    const thrownOut = calls ? await run.attempt('calls', forbidCalls) : run.skip('calls', 'LiveKit is off');
+    const { rosterId } = plan;
+    if (roster && rosterId !== null) await run.attempt('status', () => roster.setStatus(rosterId, 'suspended'));
+    else run.skip('status', roster ? 'not known to the application' : 'no application is configured');
+    await run.step('password', async () => {
+      await accounts.setPassword(user, randomBytes(48).toString('base64url'));
+      // Under a lock nothing could be done on their behalf; suspended they stay meanwhile.
+      await accounts.setLocked(user, false);
+    });
+    if (sessions) await run.attempt('tokens', () => sessions.forgetOpenIdTokens(user));
+    else run.skip('tokens', "the homeserver's database is not configured");
+
+    const puppet = await run.step('puppet', () => accounts.actAs(user, puppetValidMs));
+    const taken = takings.find(user)?.snapshot as Taken | undefined;
+    const rooms = taken?.rooms ?? [];
+    let left: { failed: Array<{ item: RoomId; why: string }> } = { failed: [] };
+    try {
+      left = await run.each('leave', rooms, (room) => leave(puppet, room, plan.reason), { parallel: leaveParallel });
+    } finally {
+      await puppet.logout().catch(() => {});
+    }
+    if (roster && rosterId !== null) {
+      await run.attempt('projects', async () => ({
+        projects: await roster.removeMemberships(rosterId),
+        credentials: await roster.deleteCredentials(rosterId),
+      }));
+    } else run.skip('projects', roster ? 'not known to the application' : 'no application is configured');
+    await run.attempt('prove', () => proveOut(user, accounts, taken?.alone ?? []));
+    await run.step('lock', () => accounts.setLocked(user, true));
+
+    run.say(`${many(devices, 'session')} ended`);
+    run.say(`out of ${rooms.length - left.failed.length} of ${many(rooms.length, 'room')}`);
+    if (thrownOut !== undefined) run.say(thrownOut > 0 ? 'thrown out of the call, and kept out for 2 h' : 'was in no call; kept out of calls for 2 h');
+    if (seen.alone.length > 0) run.say(['left alone: ', { code: seen.alone.join(', ') }]);
+    return { title: [{ code: user }, ' is disabled: ', plan.reason] };
+  },
+
+  inverse: (plan) => `enable ${plan.user}`,
+});
+
+async function countInCalls(user: UserId, calls: NonNullable<Parameters<typeof removeFromCalls>[1]>): Promise<number> {
+  const lists = await Promise.all((await calls.rooms()).map((room) => calls.participants(room.name)));
+  return lists.filter((list) => list.some((participant) => isIdentityOf(participant.identity, user))).length;
+}
+
+/** Nothing but the rooms with nobody else may be left, and no session. */
+async function proveOut(
+  user: UserId,
+  accounts: { memberships(user: UserId): Promise<Map<RoomId, string>>; devices(user: UserId): Promise<Array<{ id: string }>>; deleteDevices(user: UserId, ids: string[]): Promise<void> },
+  alone: readonly string[],
+): Promise<void> {
+  const devices = await accounts.devices(user);
+  if (devices.length > 0) await accounts.deleteDevices(user, devices.map((device) => device.id));
+  const left = [...(await accounts.memberships(user))]
+    .filter(([room, membership]) => ['join', 'invite', 'knock'].includes(membership) && !alone.includes(room))
+    .map(([room]) => room);
+  if (left.length > 0) throw new OpsError('conflict', `${user} is still in ${many(left.length, 'room')}.`);
+}

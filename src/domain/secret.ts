@@ -1,0 +1,27 @@
+// The name that Node's `util.inspect` looks for; `node:util` itself is no business of the domain.
+const inspectName = Symbol.for('nodejs.util.inspect.custom');
+
+/** A password or token. It prints as `<secret>` wherever it ends up by mistake; only `reveal()` gives it away. */
+export class Secret {
+  readonly #value: string;
+
+  constructor(value: string) {
+    this.#value = value;
+  }
+
+  reveal(): string {
+    return this.#value;
+  }
+
+  toString(): string {
+    return '<secret>';
+  }
+
+  toJSON(): string {
+    return '<secret>';
+  }
+
+  [inspectName](): string {
+    return '<secret>';
+  }
+}

@@ -1,0 +1,285 @@
+import type { UserId } from '#domain/accounts.ts';
+import type { AuditEntry } from '#domain/audit.ts';
+import { hashOf, type Json } from '#domain/canonical.ts';
+import { asOpsError, OpsError } from '#domain/errors.ts';
+import type { InboxItem } from '#domain/inbox.ts';
+import type { Change } from '#domain/ledger.ts';
+import type { Mark, Reply } from '#domain/messages.ts';
+import type { Confirmation } from '#domain/policy.ts';
+import { advance, type Run } from '#domain/runs.ts';
+import type { Caller, ChangeCommand, Prepared, Query } from './command.ts';
+import { type House, missingPort, permit, portsFor, whereOf } from './house.ts';
+import { checkArgs, findCommand, type ParseContext, readArgs, type Typed } from './parse.ts';
+import { eligible, openPrompt } from './prompt.ts';
+import type { Runner } from './runner.ts';
+import { type Address, errorReply, laneOf, react, say, takeBack } from './speak.ts';
+import { shapeOf } from './shape.ts';
+
+const signOfLifeMs = 300;
+const queryTimeoutMs = 60_000;
+
+/**
+ * The one door: parse, resolve, permit, prepare, judge, describe, confirm. What is confirmed or needs no confirmation
+ * goes to the runner. Each item ends in one Change, so a crash before it means the item is simply met again.
+ */
+export class Door {
+  readonly #house: House;
+  readonly #runner: Runner;
+
+  constructor(house: House, runner: Runner) {
+    this.#house = house;
+    this.#runner = runner;
+  }
+
+  async handle(item: InboxItem): Promise<void> {
+    const house = this.#house;
+    const ports = house.ports(item.site);
+    const context: ParseContext = {
+      prefix: house.settings.prefix,
+      bot: ports.bot.user,
+      serverName: ports.bot.user.slice(ports.bot.user.indexOf(':') + 1),
+      links: item.body.kind === 'message' ? item.body.links : [],
+    };
+    let name = '';
+    try {
+      const typed = this.#read(item, context);
+      if (typed === undefined) return this.#ignore(item);
+      name = typed.name;
+      const args = checkArgs(typed, house.catalogue, context);
+      const missing = missingPort(typed.command, ports);
+      if (missing !== undefined) {
+        const off = ports.bot.off.find((o) => o.part === missing);
+        throw new OpsError('misconfigured', `!${name} needs ${missing}, which is off.`, {
+          hint: off ? `Set ${off.setting} in the settings file.` : 'It is not configured.',
+        });
+      }
+      this.#demand(item, typed);
+      if (typed.command.kind === 'query') await this.#answer(item, typed, typed.command, args);
+      else await this.#ask(item, typed, typed.command, args);
+    } catch (error) {
+      this.#refuse(item, name, asOpsError(error));
+    }
+  }
+
+  #read(item: InboxItem, context: ParseContext): Typed | undefined {
+    const { body } = item;
+    const { catalogue, settings } = this.#house;
+    if (body.kind === 'command') {
+      const command = catalogue.command(body.command);
+      if (!command) throw new OpsError('invalid', `There is no command "${body.command}".`);
+      return { name: body.command, command, args: body.args, dryRun: false };
+    }
+    if (body.kind !== 'message') return undefined;
+    const parsed = findCommand(body.text, catalogue, context);
+    if (parsed.kind === 'none' || (parsed.kind === 'unknown' && parsed.near.length === 0)) return undefined;
+    if (parsed.kind === 'unknown') {
+      throw new OpsError('invalid', `There is no command "${parsed.word}".`, {
+        hint: `Did you mean ${parsed.near.map((near) => settings.prefix + near).join(', ')}?`,
+      });
+    }
+    return readArgs(parsed, catalogue, context);
+  }
+
+  #demand(item: InboxItem, typed: Typed): void {
+    const rule = this.#house.catalogue.ruleOf(typed.name, typed.command);
+    const decision = permit(this.#house, { site: item.site, actor: item.sender, proof: item.proof, rule });
+    if (!decision.allow) throw new OpsError('denied', decision.why, decision.hint ? { hint: decision.hint } : {});
+  }
+
+  #ignore(item: InboxItem): void {
+    this.#house.ledger.commit({ at: this.#house.clock.now(), inbox: [{ id: item.id, state: 'ignored' }] });
+  }
+
+  #address(item: InboxItem): Address {
+    return {
+      site: item.site,
+      where: whereOf(this.#house, item),
+      lane: laneOf(item.key),
+      about: { kind: 'inbox', id: item.id },
+      at: this.#house.clock.now(),
+    };
+  }
+
+  #audit(item: InboxItem, act: string, outcome: string, detail: Json, run?: number): AuditEntry {
+    return {
+      at: this.#house.clock.now(),
+      actor: item.sender,
+      site: item.site,
+      run,
+      incident: undefined,
+      act,
+      outcome,
+      detail: { key: item.key, proof: item.proof, detail },
+    };
+  }
+
+  /** A refusal is a Change too: who wanted what, and why not. */
+  #refuse(item: InboxItem, name: string, error: OpsError): void {
+    const { ledger, log, settings } = this.#house;
+    const reference = hashOf([item.key]).slice(0, 4);
+    if (error.kind === 'internal') log.error({ reference, command: name, cause: error.cause ?? error }, 'internal error');
+    const address = this.#address(item);
+    const failed = ['internal', 'unavailable', 'misconfigured'].includes(error.kind);
+    const mark: Mark = { kind: 'reply', ...(name ? { command: name } : {}), outcome: failed ? 'failed' : 'refused' };
+    ledger.commit({
+      at: address.at,
+      inbox: [{ id: item.id, state: 'done' }],
+      outbox: [say(ledger, address, errorReply(error, settings.prefix, reference), mark)],
+      ...(error.kind === 'denied' ? { audit: [this.#audit(item, name, 'denied', { why: error.message })] } : {}),
+    });
+  }
+
+  #caller(item: InboxItem, signal: AbortSignal): Caller {
+    const person = this.#house.ports(item.site).operators.find(item.sender);
+    return { user: item.sender, role: person?.role, room: item.room, thread: item.thread, at: item.takenAt, signal };
+  }
+
+  /** A sign of life for what takes longer than a moment: ⏳ on the command, gone with the answer. */
+  async #withSign<T>(item: InboxItem, work: Promise<T>): Promise<{ result: T; sign: number | undefined }> {
+    const { clock, ledger } = this.#house;
+    if (item.source !== 'matrix') return { result: await work, sign: undefined };
+    const timer = new AbortController();
+    const slow = clock.sleep(signOfLifeMs, timer.signal).then(
+      () => 'slow' as const,
+      () => 'stopped' as const,
+    );
+    let sign: number | undefined;
+    try {
+      const first = await Promise.race([work.then(() => 'done' as const), slow]);
+      if (first === 'slow') {
+        const row = react(ledger, this.#address(item), '⏳', { event: item.key });
+        sign = row.id;
+        ledger.commit({ at: clock.now(), outbox: [row] });
+      }
+      return { result: await work, sign };
+    } catch (error) {
+      if (sign !== undefined) {
+        ledger.commit({ at: clock.now(), outbox: [takeBack(ledger, this.#address(item), sign)] });
+      }
+      throw error;
+    } finally {
+      timer.abort();
+    }
+  }
+
+  async #answer(item: InboxItem, typed: Typed, query: Query, args: { [key: string]: unknown }): Promise<void> {
+    const { ledger } = this.#house;
+    const ports = this.#house.ports(item.site);
+    const signal = AbortSignal.timeout(queryTimeoutMs);
+    const work = Promise.resolve(query.answer(args, portsFor(query, ports), this.#caller(item, signal)));
+    const { result, sign } = await this.#withSign(item, work);
+    const reply = query.view(result, args, ports);
+    const address = this.#address(item);
+    const kind = item.source === 'schedule' && typed.name === 'report' ? 'report' : 'reply';
+    ledger.commit({
+      at: address.at,
+      inbox: [{ id: item.id, state: 'done' }],
+      outbox: [
+        say(ledger, address, reply, { kind, command: typed.name, outcome: 'done' }),
+        ...(sign === undefined ? [] : [takeBack(ledger, address, sign)]),
+      ],
+    });
+  }
+
+  async #ask(item: InboxItem, typed: Typed, command: ChangeCommand, args: { [key: string]: unknown }): Promise<void> {
+    const house = this.#house;
+    const ports = house.ports(item.site);
+    const signal = AbortSignal.timeout(queryTimeoutMs);
+    const work = Promise.resolve(command.prepare(args, portsFor(command, ports), this.#caller(item, signal)));
+    const { result: prepared, sign } = await this.#withSign(item, work);
+    const rule = house.catalogue.ruleOf(typed.name, command);
+    const { touches } = prepared;
+    const decision = permit(house, { site: item.site, actor: item.sender, proof: item.proof, rule, touches });
+    if (!decision.allow) {
+      if (sign !== undefined) house.ledger.commit({ at: house.clock.now(), outbox: [takeBack(house.ledger, this.#address(item), sign)] });
+      throw new OpsError('denied', decision.why, decision.hint ? { hint: decision.hint } : {});
+    }
+    const address = this.#address(item);
+    const removal = sign === undefined ? [] : [takeBack(house.ledger, address, sign)];
+    const described = command.describe(prepared.plan, prepared.facts, ports);
+    if (typed.dryRun) {
+      const reply: Reply = { ...described, title: [`Dry run, nothing was changed. `, ...[described.title].flat()] };
+      house.ledger.commit({
+        at: address.at,
+        inbox: [{ id: item.id, state: 'done' }],
+        outbox: [say(house.ledger, address, reply, { kind: 'reply', command: typed.name, outcome: 'done' }), ...removal],
+      });
+      return;
+    }
+    const run = this.#newRun(item, typed, command, prepared);
+    const need = item.proof === 'internal' ? 'none' : decision.need;
+    const change: Change = { at: address.at, inbox: [{ id: item.id, state: 'done', run: run.id }], outbox: removal };
+    if (need === 'none') this.#start(item, run, change);
+    else this.#wait(item, run, command, described, need, change, address);
+  }
+
+  #newRun(item: InboxItem, typed: Typed, command: ChangeCommand, prepared: Prepared<unknown, unknown>): Run {
+    const { clock, ledger, build } = this.#house;
+    const plan = command.plan.parse(prepared.plan) as Json;
+    return {
+      id: ledger.reserve('run'),
+      rev: 1,
+      site: item.site,
+      key: item.key,
+      actor: item.sender,
+      proof: item.proof,
+      command: typed.name,
+      args: typed.args,
+      shape: shapeOf(command),
+      plan,
+      planHash: hashOf([typed.name, plan]),
+      touches: prepared.touches,
+      state: 'taken',
+      reason: undefined,
+      where: whereOf(this.#house, item),
+      undoOf: undefined,
+      message: undefined,
+      madeAt: clock.now(),
+      deadlineAt: undefined,
+      begunAt: undefined,
+      endedAt: undefined,
+      build,
+    };
+  }
+
+  #start(item: InboxItem, run: Run, change: Change): void {
+    const running = { ...run, state: 'running' as const, begunAt: change.at };
+    this.#runner.start(running, {
+      ...change,
+      audit: [this.#audit(item, run.command, 'begun', { plan: run.plan, hash: run.planHash }, run.id)],
+    });
+  }
+
+  #wait(
+    item: InboxItem,
+    run: Run,
+    command: ChangeCommand,
+    described: Reply,
+    need: Exclude<Confirmation, 'none'>,
+    change: Change,
+    address: Address,
+  ): void {
+    const house = this.#house;
+    const ports = house.ports(item.site);
+    const role = need === 'two-person' ? (command.approver ?? command.role ?? 'operator') : (command.role ?? 'viewer');
+    const joined = house.ledger.roomFacts(ports.bot.opsRoom)?.joined ?? [];
+    const people = ports.operators.list();
+    const approvers: UserId[] =
+      need === 'two-person' ? eligible({ people, caller: run.actor, touches: run.touches, role, joined }) : [];
+    if (need === 'two-person' && approvers.length === 0) {
+      throw new OpsError('denied', `This needs a second person with the role ${role}, and there is nobody else.`, {
+        hint: `An owner can add one: ${house.settings.prefix}people add @name ${role}`,
+      });
+    }
+    const waiting = { ...advance(run, 'waiting'), rev: 1 };
+    const about: Address = { ...address, about: { kind: 'prompt', id: run.id } };
+    const { prompt, outbox } = openPrompt({ house, run: waiting, address: about, described, need, role, approvers });
+    house.ledger.commit({
+      ...change,
+      runs: [{ ...waiting, deadlineAt: prompt.expiresAt }],
+      prompts: [prompt],
+      outbox: [...(change.outbox ?? []), ...outbox],
+      audit: [this.#audit(item, run.command, 'asked', { plan: run.plan, hash: run.planHash, need, code: prompt.code }, run.id)],
+    });
+  }
+}

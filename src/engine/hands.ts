@@ -1,0 +1,207 @@
+import type { UserId } from '#domain/accounts.ts';
+import type { Json } from '#domain/canonical.ts';
+import { canonicalJson } from '#domain/canonical.ts';
+import type { Clock } from '#domain/clock.ts';
+import { asOpsError, OpsError } from '#domain/errors.ts';
+import type { Ledger } from '#domain/ledger.ts';
+import type { Line } from '#domain/messages.ts';
+import { type Run, runName, type Step } from '#domain/runs.ts';
+import type { ChangeCommand, EachResult, Look, RunHands } from './command.ts';
+
+const maxKeptBytes = 4096;
+
+/** What the door has to know of a run at work. */
+export type HandsEvents = { progress(done: number, total: number | undefined, what: string): void };
+
+/** The hands of `apply`: every act is a recorded step, so that a crash at any point is met with knowledge. */
+export class Hands implements RunHands<string> {
+  readonly id: number;
+  readonly actor: UserId;
+  readonly signal: AbortSignal;
+  readonly lines: Line[] = [];
+  readonly offers: Array<{ text: string; command: string }> = [];
+  /** What could not be done, in words: the run ends as `partial`. */
+  readonly failures: string[] = [];
+  readonly #command: ChangeCommand;
+  readonly #ledger: Ledger;
+  readonly #clock: Clock;
+  readonly #events: HandsEvents;
+  readonly #steps: Map<string, Step>;
+
+  constructor(input: {
+    run: Run;
+    command: ChangeCommand;
+    ledger: Ledger;
+    clock: Clock;
+    signal: AbortSignal;
+    events: HandsEvents;
+  }) {
+    this.id = input.run.id;
+    this.actor = input.run.actor;
+    this.signal = input.signal;
+    this.#command = input.command;
+    this.#ledger = input.ledger;
+    this.#clock = input.clock;
+    this.#events = input.events;
+    this.#steps = new Map(input.ledger.steps(input.run.id).map((step) => [step.key, step]));
+  }
+
+  /** Has anything been done that can't be taken for nothing? */
+  get begun(): boolean {
+    return [...this.#steps.values()].some((step) => step.state === 'done' || step.cursor > 0);
+  }
+
+  titleOf(key: string): string {
+    return this.#command.steps[key]?.title ?? key;
+  }
+
+  /** Titles of the steps that did not end well or were never reached. */
+  left(): string[] {
+    return Object.keys(this.#command.steps)
+      .filter((key) => !['done', 'skipped'].includes(this.#steps.get(key)?.state ?? ''))
+      .map((key) => this.titleOf(key));
+  }
+
+  #declared(key: string): ChangeCommand['steps'][string] {
+    const declared = this.#command.steps[key];
+    if (!declared) throw new OpsError('internal', `Step "${key}" is not declared.`);
+    return declared;
+  }
+
+  #write(step: Step): void {
+    this.#ledger.commit({ at: this.#clock.now(), steps: [step] });
+    this.#steps.set(step.key, step);
+  }
+
+  #begin(key: string, total?: number): Step {
+    const known = this.#steps.get(key);
+    if (this.signal.aborted) throw new OpsError('cancelled', `Stopped before: ${this.titleOf(key)}.`);
+    if (known?.state === 'begun' && this.#declared(key).again === 'never') {
+      throw new OpsError('conflict', `"${this.titleOf(key)}" was cut off and must not be repeated unseen.`, {
+        effect: 'unknown',
+      });
+    }
+    const step: Step = {
+      run: this.id,
+      key,
+      attempt: (known?.attempt ?? 0) + 1,
+      state: 'begun',
+      cursor: known?.cursor ?? 0,
+      total: total ?? known?.total,
+      kept: undefined,
+      error: undefined,
+      begunAt: known?.begunAt ?? this.#clock.now(),
+      endedAt: undefined,
+    };
+    this.#write(step);
+    return step;
+  }
+
+  #fail(step: Step, error: unknown): OpsError {
+    const ops = asOpsError(error);
+    this.#write({ ...step, state: 'failed', error: `${ops.kind}: ${ops.message}`, endedAt: this.#clock.now() });
+    return ops;
+  }
+
+  async step<T>(
+    key: string,
+    act: (signal: AbortSignal) => Promise<T>,
+    options: { look?: Look<T> } = {},
+  ): Promise<T> {
+    const declared = this.#declared(key);
+    const keep = declared.keep ?? true;
+    const known = this.#steps.get(key);
+    if (known?.state === 'done' && keep) return known.kept as T;
+    const step = this.#begin(key);
+    let result: T;
+    try {
+      const cutOff = known !== undefined && known.state !== 'done' && declared.again === 'look';
+      const seen = cutOff && options.look ? await options.look(this.signal) : { done: false as const };
+      result = seen.done ? seen.value : await act(this.signal);
+    } catch (error) {
+      throw this.#fail(step, error);
+    }
+    const kept = keep && result !== undefined ? (result as Json) : undefined;
+    if (kept !== undefined && canonicalJson(kept).length > maxKeptBytes) {
+      throw this.#fail(step, new OpsError('internal', `The result of step "${key}" is above 4 KB.`));
+    }
+    this.#write({ ...step, state: 'done', kept, endedAt: this.#clock.now() });
+    return result;
+  }
+
+  async attempt<T>(key: string, act: (signal: AbortSignal) => Promise<T>): Promise<T | undefined> {
+    try {
+      return await this.step(key, act);
+    } catch (error) {
+      const ops = asOpsError(error);
+      if (ops.kind === 'cancelled' || ops.kind === 'internal') throw ops;
+      this.failures.push(`${this.titleOf(key)}: ${ops.message}`);
+      return undefined;
+    }
+  }
+
+  async each<T>(
+    key: string,
+    items: readonly T[],
+    act: (item: T, signal: AbortSignal) => Promise<void>,
+    options: { parallel?: number; name?: (item: T) => string } = {},
+  ): Promise<EachResult<T>> {
+    const known = this.#steps.get(key);
+    if (known?.state === 'done') return { failed: [] };
+    // A step that ended with failures begins again from the top: each act is declared repeatable.
+    let step = this.#begin(key, items.length);
+    const from = known?.state === 'failed' ? 0 : step.cursor;
+    const parallel = options.parallel ?? 1;
+    const failed: Array<{ item: T; why: string }> = [];
+    for (let at = from; at < items.length; at += parallel) {
+      if (this.signal.aborted) throw this.#fail(step, new OpsError('cancelled', `Stopped in: ${this.titleOf(key)}.`));
+      const chunk = items.slice(at, at + parallel);
+      const results = await Promise.allSettled(chunk.map((item) => act(item, this.signal)));
+      results.forEach((result, index) => {
+        if (result.status === 'rejected') failed.push({ item: chunk[index]!, why: asOpsError(result.reason).message });
+      });
+      step = { ...step, cursor: Math.min(items.length, at + parallel) };
+      this.#write(step);
+      this.progress(step.cursor, items.length, this.titleOf(key));
+    }
+    const names = failed.map(({ item, why }) => `${options.name?.(item) ?? String(item)} (${why})`);
+    if (failed.length > 0) {
+      this.failures.push(`${this.titleOf(key)}: ${failed.length} of ${items.length} failed: ${names.slice(0, 5).join('; ')}`);
+      this.#fail(step, new OpsError('unavailable', names.join('; ').slice(0, 1000)));
+    } else this.#write({ ...step, state: 'done', endedAt: this.#clock.now() });
+    return { failed };
+  }
+
+  skip(key: string, why: string): void {
+    this.#declared(key);
+    const at = this.#clock.now();
+    this.#write({
+      run: this.id,
+      key,
+      attempt: 1,
+      state: 'skipped',
+      cursor: 0,
+      total: undefined,
+      kept: undefined,
+      error: why,
+      begunAt: at,
+      endedAt: at,
+    });
+  }
+
+  progress(done: number, total: number | undefined, what = ''): void {
+    this.#events.progress(done, total, what);
+  }
+
+  say(line: Line): void {
+    this.lines.push(line);
+  }
+
+  offer(text: string, command: string): void {
+    this.offers.push({ text, command });
+  }
+
+  toString(): string {
+    return runName(this.id);
+  }
+}

@@ -1,0 +1,191 @@
+import yargs from 'yargs-parser';
+import { parseUserId, type UserId } from '#domain/accounts.ts';
+import type { Json } from '#domain/canonical.ts';
+import { OpsError } from '#domain/errors.ts';
+import { argumentsOf, type Argument, type Catalogue } from './catalogue.ts';
+import type { Command } from './command.ts';
+import { splitWords, type Word } from './words.ts';
+
+export type Typed = { name: string; command: Command; args: { [key: string]: Json }; dryRun: boolean };
+export type Parsed =
+  | { kind: 'none' }
+  | { kind: 'unknown'; word: string; near: string[] }
+  | { kind: 'command'; name: string; command: Command; words: Word[]; text: string };
+export type ParseContext = {
+  prefix: string;
+  bot: UserId;
+  /** The own server, for bare localparts. Undefined while it isn't known. */
+  serverName: string | undefined;
+  links: ReadonlyArray<{ href: string; text: string }>;
+};
+
+/** The MXID in a matrix.to or matrix: link, if it is one of a user. */
+export function userOfLink(href: string): string | undefined {
+  const match = /^https?:\/\/matrix\.to\/#\/([^?/]+)/.exec(href) ?? /^matrix:u\/([^?/]+)/.exec(href);
+  if (!match?.[1]) return undefined;
+  let id: string;
+  try {
+    id = decodeURIComponent(match[1]);
+  } catch {
+    return undefined;
+  }
+  if (href.startsWith('matrix:')) id = `@${id}`;
+  return id.startsWith('@') ? id : undefined;
+}
+
+/** Pills show a name but mean an id: puts the ids where the names stand. Throws when a pill's text claims another id. */
+function withPills(text: string, links: ParseContext['links']): string {
+  let out = text;
+  let from = 0;
+  for (const link of links) {
+    const user = userOfLink(link.href);
+    if (user === undefined) continue;
+    if (link.text.startsWith('@') && link.text.includes(':') && link.text !== user) {
+      throw new OpsError('invalid', `The link says ${link.text} but leads to ${user}.`, { hint: 'Type the full id.' });
+    }
+    const at = out.indexOf(link.text, from);
+    if (at === -1 || link.text === '') continue;
+    out = `${out.slice(0, at)}${user}${out.slice(at + link.text.length)}`;
+    from = at + user.length;
+  }
+  return out;
+}
+
+const plurals = (word: string): string[] => [word, word.endsWith('s') ? word.slice(0, -1) : `${word}s`];
+
+/** Is it for the bot, and which command? The longest name wins. */
+export function findCommand(text: string, catalogue: Catalogue, context: ParseContext): Parsed {
+  const localpart = context.bot.slice(1, context.bot.indexOf(':'));
+  const trimmed = withPills(text, context.links).trimStart();
+  const called = new RegExp(`^(?:@?${RegExp.escape(localpart)}|${RegExp.escape(context.bot)})[:,]\\s+`, 'i').exec(trimmed);
+  const byPrefix = trimmed.startsWith(context.prefix);
+  if (!byPrefix && !called) return { kind: 'none' };
+  const rest = byPrefix ? trimmed.slice(context.prefix.length) : trimmed.slice(called![0].length);
+  const words = splitWords(rest);
+  const clean = words.map((word) => word.text.toLowerCase().replace(/\.$/, ''));
+  for (let length = Math.min(3, words.length); length > 0; length -= 1) {
+    const head = clean.slice(0, length);
+    const last = head.pop() ?? '';
+    for (const form of plurals(last)) {
+      const name = [...head, form].join(' ');
+      const command = catalogue.command(name);
+      if (command) return { kind: 'command', name, command, words: words.slice(length), text: rest };
+    }
+  }
+  const word = clean.slice(0, 2).join(' ');
+  const near = [...catalogue.near(word), ...catalogue.near(clean[0] ?? '')];
+  const children = catalogue.names().filter((name) => clean[0] && name.startsWith(`${clean[0]} `));
+  return { kind: 'unknown', word: clean[0] ?? '', near: [...new Set([...children, ...near])].slice(0, 3) };
+}
+
+/** `mallory`, `@mallory`, a full id or a link -> MXID, a bare name on the own server. Throws `invalid`. */
+export function resolveUser(text: string, serverName: string | undefined): UserId {
+  const linked = userOfLink(text);
+  if (linked) return parseUserId(linked);
+  const name = text.startsWith('@') ? text.slice(1) : text;
+  if (name.includes(':')) return parseUserId(`@${name}`);
+  if (name.includes('@')) throw new OpsError('invalid', `"${text}" is an e-mail address.`, { hint: 'Type the Matrix id.' });
+  if (serverName === undefined) {
+    throw new OpsError('unavailable', `The homeserver's name is not known yet, so "${text}" needs its full id.`);
+  }
+  return parseUserId(`@${name.toLowerCase()}:${serverName}`);
+}
+
+const usage = (name: string, catalogue: Catalogue, prefix: string): string =>
+  `${prefix}${catalogue.find(name)?.usage ?? name}`;
+
+/** Reads the words after the command's name. Throws `invalid` with the usage. */
+export function readArgs(parsed: Parsed & { kind: 'command' }, catalogue: Catalogue, context: ParseContext): Typed {
+  const { name, command, words, text } = parsed;
+  const invalid = (message: string): OpsError =>
+    new OpsError('invalid', message, { hint: `Usage: ${usage(name, catalogue, context.prefix)}` });
+  const all = argumentsOf(command);
+  const positional = all.filter((a) => a.positional);
+  const flags = all.filter((a) => !a.positional);
+  const { head, tail } = splitAtRest(words, positional, flags);
+  const parsedFlags = yargs(head.map((word) => word.text), {
+    boolean: [...flags.filter((f) => f.kind === 'flag').map((f) => f.name), ...(command.kind === 'change' ? ['dry-run'] : [])],
+    string: flags.filter((f) => f.kind !== 'flag').map((f) => f.name),
+    configuration: {
+      'short-option-groups': false,
+      'camel-case-expansion': false,
+      'dot-notation': false,
+      'parse-numbers': false,
+      'parse-positional-numbers': false,
+      'boolean-negation': false,
+      'duplicate-arguments-array': false,
+      'greedy-arrays': false,
+      'unknown-options-as-args': true,
+    },
+  });
+  const bare = parsedFlags._.map(String);
+  const stray = bare.find((word) => /^--?[a-z]/i.test(word));
+  if (stray !== undefined) throw invalid(`I don't know the flag ${stray}.`);
+  const raw: { [key: string]: Json } = {};
+  for (const flag of flags) {
+    const value: unknown = parsedFlags[flag.name];
+    if (value === undefined) continue;
+    if (flag.kind !== 'flag' && value === '') throw invalid(`--${flag.name} needs a value.`);
+    raw[flag.name] = value as Json;
+  }
+  const open = positional.at(-1);
+  const takesRest = open?.kind === 'rest' || open?.kind === 'words';
+  const closed = takesRest ? positional.slice(0, -1) : positional;
+  if (bare.length > closed.length) throw invalid(`"${bare[closed.length]}" is one word too many.`);
+  closed.forEach((argument, index) => {
+    const word = bare[index];
+    if (word !== undefined) raw[argument.name] = word;
+  });
+  if (takesRest && tail !== undefined && open) {
+    raw[open.name] = open.kind === 'rest' ? text.slice(tail).trim() : splitWords(text.slice(tail)).map((w) => w.text).join(' ');
+  }
+  for (const argument of all) {
+    if (argument.required && raw[argument.name] === undefined) throw invalid(`<${argument.name}> is missing.`);
+  }
+  return { name, command, args: raw, dryRun: parsedFlags['dry-run'] === true };
+}
+
+/** Flags stand before free text: from the first word of the free text on nothing is a flag. */
+function splitAtRest(words: Word[], positional: Argument[], flags: Argument[]): { head: Word[]; tail: number | undefined } {
+  const open = positional.at(-1);
+  if (open?.kind !== 'rest' && open?.kind !== 'words') return { head: words, tail: undefined };
+  let seen = 0;
+  for (let i = 0; i < words.length; i += 1) {
+    const word = words[i]!;
+    const flag = /^--([a-z-]+)$/i.exec(word.text);
+    if (flag && !word.quoted) {
+      if (flags.some((f) => f.name === flag[1] && f.kind !== 'flag')) i += 1;
+    } else if (seen === positional.length - 1) {
+      return { head: words.slice(0, i), tail: word.start };
+    } else if (!word.text.startsWith('--')) seen += 1;
+  }
+  return { head: words, tail: undefined };
+}
+
+/** Resolves users and checks all against the schema. Throws `invalid`. */
+export function checkArgs(typed: Typed, catalogue: Catalogue, context: ParseContext): { [key: string]: unknown } {
+  const raw = { ...typed.args };
+  for (const argument of argumentsOf(typed.command)) {
+    const value = raw[argument.name];
+    if (argument.kind === 'user' && typeof value === 'string') raw[argument.name] = resolveUser(value, context.serverName);
+  }
+  const result = typed.command.args.safeParse(raw);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  throw new OpsError('invalid', `${issue?.path.join('.') ?? 'argument'}: ${issue?.message ?? 'wrong'}`, {
+    hint: `Usage: ${usage(typed.name, catalogue, context.prefix)}`,
+  });
+}
+
+/** The line that would be typed for these arguments. */
+export function typedLine(name: string, command: Command, args: { [key: string]: Json }): string {
+  const parts = [name];
+  const all = argumentsOf(command);
+  for (const argument of [...all.filter((a) => !a.positional), ...all.filter((a) => a.positional)]) {
+    const value = args[argument.name];
+    if (value === undefined || value === false || value === null) continue;
+    if (!argument.positional) parts.push(argument.kind === 'flag' ? `--${argument.name}` : `--${argument.name} ${String(value)}`);
+    else parts.push(String(value));
+  }
+  return parts.join(' ');
+}

@@ -1,0 +1,166 @@
+import { z } from 'zod';
+import type { UserId } from '#domain/accounts.ts';
+import { parseHandoff } from '#domain/rota.ts';
+import { roles } from '#domain/operators.ts';
+import {
+  cronLine,
+  duration,
+  filePath,
+  limit,
+  name,
+  oneOf,
+  some,
+  timeZone,
+  userId,
+  wholeNumber,
+} from '#domain/setting.ts';
+
+export const people = some(
+  z.strictObject({
+    user: userId().describe('Their account.'),
+    role: oneOf(roles).describe('owner > admin > operator > viewer.'),
+    aka: z
+      .array(userId(), { error: 'must be a list of user ids' })
+      .default([])
+      .describe('Their other accounts: one human, one vote.'),
+    shell: name().optional().describe('Their Unix user on this machine.'),
+  }),
+  'people',
+)
+  .superRefine((list, context) => {
+    const seen = new Set<UserId>();
+    for (const [at, person] of list.entries()) {
+      for (const user of [person.user, ...person.aka]) {
+        if (seen.has(user)) context.addIssue({ code: 'custom', message: `names ${user} a second time`, path: [at] });
+        seen.add(user);
+      }
+    }
+  })
+  .meta({
+    description: 'Who may command. These are fixed; others come and go by !people.',
+    example: [
+      { user: '@alice:example.org', role: 'owner', shell: 'alice', aka: ['@alice-admin:example.org'] },
+      { user: '@bob:example.org', role: 'operator' },
+    ],
+  });
+
+export const approvals = z
+  .strictObject({
+    caller: duration().prefault('5m').describe('How long the caller may think before their own ✅.'),
+    twoPerson: duration().prefault('30m').describe('How long a second person may take.'),
+  })
+  .transform(({ caller, twoPerson }) => ({ callerMs: caller, twoPersonMs: twoPerson }))
+  .prefault({})
+  .describe('How long a question stays open.');
+
+export const limits = z
+  .strictObject({
+    users: wholeNumber(1, 10_000).default(5).describe('Named or matched users above which two people are needed.'),
+    rooms: wholeNumber(1, 10_000).default(10).describe('The same for rooms.'),
+    perHour: wholeNumber(1, 10_000)
+      .default(20)
+      .describe('Changes of one person in an hour, above which two people are needed.'),
+  })
+  .prefault({})
+  .describe('Caps on one change.');
+
+const severity = () => limit().optional();
+export const rules = z
+  .record(
+    z.string().regex(/^[a-z][a-z0-9-]*$/, 'must be the name of a rule such as sync-latency'),
+    z
+      .strictObject({
+        warning: severity().describe('Limit of a warning.'),
+        critical: severity().describe('Limit that pages.'),
+        for: duration().optional().describe('How long it must hold.'),
+        off: z.boolean({ error: 'must be true or false' }).default(false).describe('Not watched at all.'),
+      })
+      .transform(({ for: time, ...rest }) => ({ ...rest, forMs: time })),
+  )
+  .default({})
+  .meta({
+    description: "Limits other than the built-in ones, by the rule's name: seconds, bytes, shares or counts.",
+    example: { 'sync-latency': { critical: '5s' } },
+  });
+
+const handoffShape = 'must be a time such as "Mon 09:00"';
+export const onCall = z
+  .strictObject({
+    layers: z
+      .array(
+        z
+          .strictObject({
+            name: name().describe('Its name.'),
+            rotation: oneOf(['daily', 'weekly']).describe('How long one turn is.'),
+            handoff: z
+              .string({ error: handoffShape })
+              .refine((text) => parseHandoff(text) !== undefined, { error: handoffShape })
+              .describe('When a turn begins: "Mon 09:00", for a daily rotation "09:00".'),
+            timezone: timeZone().optional().describe("The hand-off's time zone, if not the bot's."),
+            people: some(userId(), 'user ids').describe('In this order.'),
+          })
+          .refine((layer) => (layer.rotation === 'weekly') === (parseHandoff(layer.handoff)?.weekday !== undefined), {
+            error: 'must have a day ("Mon 09:00") in a weekly rotation and none in a daily one',
+            path: ['handoff'],
+          }),
+        { error: 'must be a list' },
+      )
+      .default([])
+      .meta({
+        description: 'Who is on call when. Without layers the owners are.',
+        example: [
+          {
+            name: 'primary',
+            rotation: 'weekly',
+            handoff: 'Mon 09:00',
+            people: ['@alice:example.org', '@bob:example.org'],
+          },
+        ],
+      }),
+    escalation: some(
+      z
+        .strictObject({
+          after: duration().describe('Time since the incident opened.'),
+          notify: oneOf(['on-call', 'next', 'everyone']).describe('Whom.'),
+        })
+        .transform(({ after, notify }) => ({ afterMs: after, notify })),
+      'steps',
+    )
+      .refine((steps) => steps.every((step, at) => at === 0 || step.afterMs > (steps[at - 1]?.afterMs ?? 0)), {
+        error: 'must have each step later than the one before',
+      })
+      .prefault([
+        { after: '0s', notify: 'on-call' },
+        { after: '5m', notify: 'next' },
+        { after: '15m', notify: 'everyone' },
+      ])
+      .describe('Whom an unanswered page goes to.'),
+    repeat: duration().prefault('15m').describe('After the last step, everyone is paged again this often.'),
+    ackTimeout: duration().prefault('60m').describe('An acknowledged incident that goes on pages again after this.'),
+  })
+  .transform(({ repeat, ackTimeout, ...rest }) => ({ ...rest, repeatMs: repeat, ackTimeoutMs: ackTimeout }))
+  .prefault({})
+  .describe('Who is woken.');
+
+export const reports = z
+  .strictObject({ daily: cronLine().prefault('0 9 * * *').describe('The daily report.') })
+  .prefault({})
+  .describe('What the bot tells by itself. Cron lines in `timezone`, or off.');
+
+export const backups = z
+  .strictObject({
+    directory: filePath().meta({
+      description: 'Where the sets lie. It must exist and have room for two.',
+      example: '/backups/matrix',
+    }),
+    schedule: cronLine().prefault('0 2 * * *').describe('When one is made: a cron line in `timezone`, or off.'),
+    keepDays: wholeNumber(1, 3650).default(30).describe('Sets older than this are removed…'),
+    minKeep: wholeNumber(3, 1000).default(3).describe('…but never below this number, nor the newest verified one.'),
+    verify: oneOf(['each', 'never'])
+      .default('each')
+      .describe('Restore each scheduled set into a scratch database and count.'),
+    include: some(oneOf(['database']), 'database')
+      .default(['database'])
+      .describe('What goes into a set.'),
+  })
+  .describe('Backups, made by the bot.');

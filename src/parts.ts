@@ -1,0 +1,60 @@
+import { join } from 'node:path';
+import { openLiveKit } from '#adapters/livekit/open.ts';
+import { SynapseSessionsDatabase } from '#adapters/postgres/open-id-tokens.ts';
+import { PostgresRoster } from '#adapters/postgres/roster.ts';
+import { openSynapse } from '#adapters/synapse/open.ts';
+import { FileHandover } from '#adapters/system/handover.ts';
+import type { UserId } from '#domain/accounts.ts';
+import type { Clock } from '#domain/clock.ts';
+import type { Ports } from '#engine/ports.ts';
+import type { Settings } from './settings.ts';
+
+/** The outside systems that the settings name; what they leave out is off and missing here. */
+export interface Parts extends AsyncDisposable {
+  ports: Partial<Pick<Ports, 'accounts' | 'rooms' | 'tokens' | 'calls' | 'roster' | 'sessions' | 'handover'>>;
+  adminUser: () => UserId | undefined;
+}
+
+/** Opens each; none of them has to be up. */
+export async function openParts(settings: Settings, clock: Clock): Promise<Parts> {
+  await using stack = new AsyncDisposableStack();
+  const chatToken = settings.matrix.accessToken?.reveal();
+  const synapse = stack.use(
+    await openSynapse({
+      url: settings.synapse.url,
+      adminToken: settings.synapse.adminToken.reveal(),
+      clock,
+      serverName: settings.matrix.userId.slice(settings.matrix.userId.indexOf(':') + 1),
+      ...(chatToken === undefined ? {} : { chatToken }),
+    }),
+  );
+  const ports: Parts['ports'] = {
+    accounts: synapse.accounts,
+    rooms: synapse.rooms,
+    tokens: synapse.tokens,
+    handover: new FileHandover(join(settings.dataDir, 'handover')),
+  };
+  if (settings.livekit) {
+    const { url, apiKey, apiSecret } = settings.livekit;
+    ports.calls = openLiveKit({ url, apiKey, apiSecret: apiSecret.reveal(), clock }).calls;
+  }
+  if (settings.roster) {
+    const { url, users, memberships, credentials } = settings.roster;
+    const tables = {
+      users: { ...users, table: quoted(users.table) },
+      ...(memberships ? { memberships: { ...memberships, table: quoted(memberships.table) } } : {}),
+      ...(credentials ? { credentials: { ...credentials, table: quoted(credentials.table) } } : {}),
+    };
+    ports.roster = stack.use(new PostgresRoster({ url: url.reveal() }, tables));
+  }
+  if (settings.postgres) {
+    const { host, port, database, user, password } = settings.postgres;
+    const login = { host, port, database, user, password: password?.reveal() ?? '' };
+    ports.sessions = stack.use(new SynapseSessionsDatabase(login));
+  }
+  const disposal = stack.move();
+  return { ports, adminUser: () => synapse.findAdminUser(), [Symbol.asyncDispose]: () => disposal.disposeAsync() };
+}
+
+const quoted = (name: { schema: string | undefined; table: string }): string =>
+  [name.schema, name.table].flatMap((part) => (part === undefined ? [] : [`"${part.replaceAll('"', '""')}"`])).join('.');

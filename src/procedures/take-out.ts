@@ -1,0 +1,133 @@
+import type { Accounts, Puppet, UserId } from '#domain/accounts.ts';
+import { type CallServer, isIdentityOf } from '#domain/calls.ts';
+import type { Clock } from '#domain/clock.ts';
+import type { TakenAway } from '#domain/ledger.ts';
+import { OpsError } from '#domain/errors.ts';
+import type { RoomId, Rooms } from '#domain/rooms.ts';
+import type { Roster } from '#domain/roster.ts';
+import type { Takings } from '#engine/ports.ts';
+
+/** What is remembered of someone who is taken out. JSON. */
+export type Taken = {
+  rooms: RoomId[];
+  /** Rooms with nobody else in them: once left, nobody can get back in. */
+  alone: RoomId[];
+  projects: string[];
+  rawStatus: string | null;
+  rateLimit: { messagesPerSecond: number; burstCount: number } | null;
+};
+
+export const puppetValidMs = 600_000;
+/**
+ * How long calls stay forbidden: a LiveKit token lives an hour and an OpenID token, which buys one more, another; the
+ * minute is the leeway of their clocks.
+ */
+export const callBanMs = 2 * 3_600_000 + 60_000;
+
+/** Where someone is: rooms to leave, and rooms that would be lost. */
+export async function whereabouts(
+  user: UserId,
+  ports: { accounts: Accounts; rooms: Rooms },
+): Promise<{ rooms: RoomId[]; alone: RoomId[] }> {
+  const memberships = await ports.accounts.memberships(user);
+  const rooms: RoomId[] = [];
+  const alone: RoomId[] = [];
+  const inside = [...memberships].filter(([, membership]) => ['join', 'invite', 'knock'].includes(membership));
+  for (let at = 0; at < inside.length; at += 8) {
+    const chunk = inside.slice(at, at + 8);
+    const members = await Promise.all(
+      chunk.map(([room, membership]) => (membership === 'join' ? ports.rooms.members(room) : [])),
+    );
+    chunk.forEach(([room, membership], index) => {
+      const sole = membership === 'join' && members[index]?.every((member) => member === user);
+      (sole ? alone : rooms).push(room);
+    });
+  }
+  return { rooms: rooms.sort(), alone: alone.sort() };
+}
+
+/** Remembers what is about to be taken. A repeated disable adds to the first snapshot and never forgets it. */
+export async function snapshot(
+  user: UserId,
+  run: number,
+  ports: { accounts: Accounts; rooms: Rooms; takings: Takings; clock: Clock; roster?: Roster | undefined; site: string },
+): Promise<Taken> {
+  const before = ports.takings.find(user);
+  const known = before?.snapshot as Taken | undefined;
+  const now = await whereabouts(user, ports);
+  const limit = await ports.accounts.rateLimit(user);
+  const person = await ports.roster?.findByMatrix(user).catch(() => undefined);
+  const roster = person && (await ports.roster?.snapshot(person.id).catch(() => undefined));
+  const taken: Taken = {
+    rooms: [...new Set([...(known?.rooms ?? []), ...now.rooms])],
+    alone: now.alone,
+    projects: [...new Set([...(known?.projects ?? []), ...(roster?.projects ?? [])])],
+    rawStatus: known?.rawStatus ?? roster?.rawStatus ?? null,
+    rateLimit: known?.rateLimit ?? limit ?? null,
+  };
+  const record: TakenAway = {
+    site: ports.site,
+    user,
+    run: before?.run ?? run,
+    at: ports.clock.now(),
+    snapshot: taken,
+    returnedAt: undefined,
+  };
+  ports.takings.remember(record);
+  return taken;
+}
+
+/** Throws the person out of every call, once. Gives how often they were found. */
+export async function removeFromCalls(user: UserId, calls: CallServer): Promise<number> {
+  let removed = 0;
+  for (const room of await calls.rooms()) {
+    for (const participant of await calls.participants(room.name)) {
+      if (!isIdentityOf(participant.identity, user)) continue;
+      await calls.remove(room.name, participant.identity);
+      removed += 1;
+    }
+  }
+  return removed;
+}
+
+/** Leaves on behalf of the person. A notices room can't be left, and nobody minds. */
+export async function leave(puppet: Puppet, room: RoomId, reason: string): Promise<void> {
+  try {
+    await puppet.leave(room, reason);
+  } catch (error) {
+    if (error instanceof OpsError && (error.kind === 'notFound' || /SERVER_NOTICE/.test(error.message))) return;
+    throw error;
+  }
+}
+
+/** Puts someone back into a room: by the admin account, else by an invitation of a local member who may invite. */
+export async function putBack(
+  user: UserId,
+  room: RoomId,
+  puppet: Puppet,
+  ports: { accounts: Accounts; rooms: Rooms },
+): Promise<void> {
+  const members = await ports.rooms.members(room);
+  if (members.includes(user)) return;
+  try {
+    await ports.accounts.joinByAdmin(room, user);
+    return;
+  } catch (error) {
+    if (!(error instanceof OpsError) || !['denied', 'misconfigured', 'conflict', 'invalid'].includes(error.kind)) throw error;
+  }
+  const own = `:${ports.accounts.serverName}`;
+  let last: unknown = new OpsError('denied', `Nobody in ${room} could invite ${user}.`);
+  for (const host of members.filter((member) => member.endsWith(own)).slice(0, 5)) {
+    const inviter = await ports.accounts.actAs(host, puppetValidMs);
+    try {
+      await inviter.invite(room, user);
+      await puppet.join(room);
+      return;
+    } catch (error) {
+      last = error;
+    } finally {
+      await inviter.logout();
+    }
+  }
+  throw last;
+}

@@ -1,0 +1,16 @@
+import { openStack } from '#sandbox/stack.ts';
+import { startCall } from '#sandbox/call.ts';
+await using stack = await openStack({ dir: process.argv[2]!, log: console.log, parts: ['livekit'] });
+const lk = await stack.livekit;
+let t = performance.now();
+const c = await startCall(lk, '!abc:x.org', ['@a:x:D1', '@b:x:D2', '@mallory:x:D3']);
+console.log('call up', performance.now() - t, c.roomName, await c.list());
+t = performance.now(); await c.leave('@a:x:D1'); console.log('left', performance.now() - t, await c.list());
+t = performance.now(); await c.join('@a:x:D1'); console.log('joined', performance.now() - t, await c.list());
+await new Promise((r) => setTimeout(r, 6000));
+const { execSync } = await import('node:child_process');
+console.log(execSync(`cat /proc/${c.pid}/stat /proc/${lk.pid}/stat; grep VmRSS /proc/${c.pid}/status`).toString());
+await new Promise((r) => setTimeout(r, 5000));
+console.log(execSync(`cat /proc/${c.pid}/stat /proc/${lk.pid}/stat`).toString());
+console.log((await (await fetch(lk.metricsUrl)).text()).split('\n').filter((l) => /livekit_(participant_total|packet_bytes|room_total)/.test(l)).join('\n'));
+t = performance.now(); await c[Symbol.asyncDispose](); console.log('disposed', performance.now() - t);

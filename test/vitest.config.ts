@@ -1,0 +1,39 @@
+import { defineConfig } from 'vitest/config';
+
+// Two kinds of tests: quick ones that run beside each other, and those with real parts, one file after another, so that
+// a machine of two cores measures the bot and not its own crowd.
+const root = new URL('..', import.meta.url).pathname;
+
+export default defineConfig({
+  root,
+  test: {
+    projects: [
+      {
+        root,
+        test: {
+          name: 'unit',
+          include: ['test/{unit,check}/**/*.test.ts'],
+          environment: 'node',
+          pool: 'threads',
+          isolate: false,
+          sequence: { groupOrder: 0 },
+          testTimeout: 10_000,
+        },
+      },
+      {
+        root,
+        test: {
+          name: 'real',
+          include: ['test/{contract,integration,e2e}/**/*.test.ts'],
+          environment: 'node',
+          pool: 'forks',
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
+          testTimeout: 60_000,
+          hookTimeout: 180_000,
+          teardownTimeout: 60_000,
+        },
+      },
+    ],
+  },
+});
