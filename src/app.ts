@@ -7,7 +7,7 @@ import { openParts } from './parts.ts';
 import { verifyAudit } from '#domain/audit.ts';
 import type { BotInfo } from '#domain/bot.ts';
 import type { Clock } from '#domain/clock.ts';
-import { OpsError } from '#domain/errors.ts';
+import { asOpsError, OpsError } from '#domain/errors.ts';
 import type { Log } from '#domain/log.ts';
 import type { Person } from '#domain/operators.ts';
 import { Approvals } from '#engine/approvals.ts';
@@ -31,8 +31,9 @@ import { partsOff, type Settings } from './settings.ts';
 const site = 'default';
 const tickMs = 1000;
 const graceMs = 5000;
+const longestWaitMs = 30_000;
 
-export type AppOverrides = { clock?: Clock; log: Log };
+export type AppOverrides = { clock?: Clock; log: Log; stop?: AbortSignal };
 export interface App extends AsyncDisposable {
   readonly bot: BotInfo;
 }
@@ -62,12 +63,7 @@ export async function openApp(settings: Settings, overrides: AppOverrides): Prom
   if (token === undefined) throw new OpsError('misconfigured', 'matrix.accessToken is missing.');
   const [commands, matrix, parts] = await Promise.all([
     loadCommands(),
-    openMatrix({
-      homeserverUrl: settings.matrix.homeserverUrl,
-      accessToken: token.reveal(),
-      userId: settings.matrix.userId,
-      opsRoom: settings.matrix.opsRoom,
-    }),
+    patiently(clock, log, overrides.stop, () => openMatrix({ ...settings.matrix, accessToken: token.reveal() })),
     openParts(settings, clock),
   ]);
   stack.use(parts);
@@ -148,6 +144,20 @@ function isForBot(body: { kind: string; text?: string }, bot: BotInfo): boolean 
   const text = body.text?.trimStart() ?? '';
   const name = bot.user.slice(1, bot.user.indexOf(':')).toLowerCase();
   return text.startsWith(bot.prefix) || text.toLowerCase().replace(/^@/, '').startsWith(name);
+}
+
+/** A homeserver that is down at the start is waited for, and said. */
+async function patiently<T>(clock: Clock, log: Log, stop: AbortSignal | undefined, open: () => Promise<T>): Promise<T> {
+  for (let waitMs = 1000; ; waitMs = Math.min(longestWaitMs, waitMs * 2)) {
+    try {
+      return await open();
+    } catch (error) {
+      const ops = asOpsError(error);
+      if (ops.kind !== 'unavailable' && ops.kind !== 'limited') throw ops;
+      log.error({ why: ops.message, waitMs }, 'the homeserver cannot be reached; the bot keeps trying');
+      await clock.sleep(waitMs, stop);
+    }
+  }
 }
 
 async function ticking(clock: Clock, signal: AbortSignal, log: Log, tick: () => void): Promise<void> {

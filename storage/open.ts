@@ -17,12 +17,9 @@ export type Storage = {
   [Symbol.dispose](): void;
 };
 
-/** Another process holds the data: exit code 75. */
-export class HeldElsewhere extends OpsError {}
-
 /**
  * Opens the bot's memory, made when missing. `:memory:` for tests. The instance lock is a tiny database beside it held
- * under `BEGIN EXCLUSIVE`, so it ends with the process and the main file stays readable by others. Throws `HeldElsewhere`
+ * under `BEGIN EXCLUSIVE`, so it ends with the process and the main file stays readable by others. Throws `held`
  * or `misconfigured`.
  */
 export function openStorage(options: { file: string; people?: readonly Person[] }): Storage {
@@ -63,7 +60,7 @@ function holdLock(file: string): Database.Database {
   } catch (error) {
     lock.close();
     if ((error as { code?: string }).code !== 'SQLITE_BUSY') throw error;
-    throw new HeldElsewhere('conflict', `Another Opsroom is running on ${dirname(file)}.`, {
+    throw new OpsError('held', `Another Opsroom is running on ${dirname(file)}.`, {
       hint: 'Stop that one first, or give this one a dataDir of its own.',
       cause: error,
     });

@@ -7,6 +7,7 @@ const root = new URL('..', import.meta.url).pathname;
 export default defineConfig({
   root,
   test: {
+    teardownTimeout: 60_000,
     projects: [
       {
         root,
@@ -31,7 +32,6 @@ export default defineConfig({
           sequence: { groupOrder: 1 },
           testTimeout: 60_000,
           hookTimeout: 180_000,
-          teardownTimeout: 60_000,
         },
       },
     ],

@@ -10,14 +10,12 @@ export function commandsReference(commands: readonly CommandInfo[]): string {
   return `${[...head, ...commands.flatMap(page)].join('\n')}\n`;
 }
 
+const asks = { none: 'Not confirmed', caller: 'Confirmed by the caller', 'two-person': 'Confirmed by a second person' };
+const undo = { fully: 'can be undone', partly: 'can be undone in part', none: 'cannot be undone' };
+
 function page(command: CommandInfo): string[] {
   const who = command.role === undefined ? 'Anyone in the room.' : `Least role: ${command.role}.`;
-  const asks = {
-    none: 'Not confirmed',
-    caller: 'Confirmed by the caller',
-    'two-person': 'Confirmed by a second person',
-  };
-  const change = command.change ? ` ${asks[command.confirm]}; can be undone: ${command.undo}.` : '';
+  const change = command.change ? ` ${asks[command.confirm]}; ${undo[command.undo ?? 'none']}.` : '';
   const examples = command.examples.map((example) => `!${example}`);
   return [
     '',

@@ -19,13 +19,10 @@ function section(node: SchemaNode, indent: string): string[] {
   return Object.entries(node.properties ?? {}).flatMap(([key, child]) => {
     const space = indent === '' && (isSection(child) || child.items !== undefined) ? [''] : [];
     if (isSection(child) && child.examples === undefined) {
+      const keys = section(child, `${indent}  `);
+      if (keys.length === 0) return [];
       const off = isRequired(node, key) || child.default !== undefined ? '' : ' Optional.';
-      return [
-        ...space,
-        `${indent}# ${child.description ?? ''}${off}`,
-        `${indent}${key}:`,
-        ...section(child, `${indent}  `),
-      ];
+      return [...space, `${indent}# ${child.description ?? ''}${off}`, `${indent}${key}:`, ...keys];
     }
     const value = child.examples?.[0] ?? child.default ?? (child.enum?.length === 1 ? child.enum[0] : undefined);
     if (value === undefined) return [];

@@ -1,4 +1,5 @@
 import { isRequired, isSection, type SchemaNode } from './schema-node.ts';
+import { table } from './table.ts';
 
 /** The page that explains every key, one table per section. */
 export function settingsReference(schema: SchemaNode): string {
@@ -16,7 +17,13 @@ export function settingsReference(schema: SchemaNode): string {
 
 function tables(node: SchemaNode, prefix: string, title: string, intro: string): string[] {
   const rows = Object.entries(node.properties ?? {}).map(([key, child]) => row(node, key, child));
-  const own = ['', `## ${title}`, '', ...(intro === '' ? [] : [intro, '']), ...table(rows)];
+  const own = [
+    '',
+    `## ${title}`,
+    '',
+    ...(intro === '' ? [] : [intro, '']),
+    ...table(['key', 'kind', 'default', 'what'], rows),
+  ];
   const below = Object.entries(node.properties ?? {}).flatMap(([key, child]) => {
     const [inner, path] = innerSection(child, `${prefix}${key}`);
     return inner === undefined ? [] : tables(inner, `${path}.`, `\`${path}\``, child.description ?? '');
@@ -62,15 +69,4 @@ function kindOf(node: SchemaNode): string {
     .flat()
     .map((type) => words[type] ?? type)
     .join(' or ');
-}
-
-/** Padded, as the formatter writes it. */
-function table(rows: string[][]): string[] {
-  const all = [['key', 'kind', 'default', 'what'], ...rows].map((cells) =>
-    cells.map((cell) => cell.replaceAll('|', '\\|')),
-  );
-  const widths = [0, 1, 2, 3].map((column) => Math.max(3, ...all.map((cells) => [...(cells[column] ?? '')].length)));
-  const line = (cells: string[], fill = ' ') =>
-    `| ${cells.map((cell, at) => cell.padEnd(widths[at] ?? 0, fill)).join(' | ')} |`;
-  return [line(all[0] ?? []), line(['', '', '', ''], '-'), ...all.slice(1).map((cells) => line(cells))];
 }

@@ -56,8 +56,8 @@ export interface BackupStore {
 
 /** Makes and proves sets of the homeserver's database. */
 export interface Backups extends BackupStore {
-  /** `each`: a set is to be proved as soon as it is made; `later`: something else sees to it. */
-  readonly verifies: 'each' | 'later';
+  /** `each`: a set is to be proved as soon as it is made. */
+  readonly verifies: 'each' | 'never';
   /** Throws `conflict` while another one runs. A failed or aborted one leaves nothing under a set's name. */
   make(options: { site: string; signal: AbortSignal; progress: Progress }): Promise<BackupSet>;
   /**

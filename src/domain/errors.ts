@@ -7,6 +7,8 @@ export type ErrorKind =
   | 'conflict'
   | 'limited'
   | 'unavailable'
+  /** Another process holds the data. */
+  | 'held'
   | 'cancelled'
   | 'internal';
 

@@ -81,7 +81,7 @@ export function live(incident: Incident, event: LifeEvent, now: EpochMs, rules: 
       if (state === 'acked' || state === 'silenced') return undefined;
       return to({ state: 'paged', level: event.level, nextAt: event.nextAt });
     case 'ring':
-      return to({ ...calm, state: 'open', level: 0, nextAt: now });
+      return to({ ...calm, state: 'open', level: 0, nextAt: pages(incident.severity) ? now : undefined });
     case 'time':
       return passTime(incident, now);
   }

@@ -104,7 +104,9 @@ function page(house: AlertHouse, draft: AlertDraft, post: number, due: readonly 
     dueAt: now,
   });
   for (const [at, incident] of due.entries()) {
-    const nextAt = dueAfter(onCall.escalation, incident.level, incident.nextAt ?? now, now);
+    // The first page counts from when it was said, so that all of a message stay in step.
+    const dueAt = incident.level === 0 ? now : (incident.nextAt ?? now);
+    const nextAt = dueAfter(onCall.escalation, incident.level, dueAt, now);
     const next = live(incident, { kind: 'paged', level: incident.level + 1, nextAt }, now, house.rules);
     if (next === undefined) continue;
     draft.put(next.incident);

@@ -55,14 +55,14 @@ export type Check = Omit<CheckDefinition<CheckPortName, CheckPortName, unknown, 
 /** The name is its file's: `sync-latency`. */
 export type NamedCheck = Check & { name: string };
 
-// The cast forgets the parameters that only the declaration needs; the prober runs a check only with all it needs.
+// Widened to `Check`: only the declaration needs the parameters, the prober runs a check only with all it needs.
 export function defineCheck<
   const N extends CheckPortName,
   const V extends string,
   K = undefined,
   const W extends CheckPortName = never,
 >(definition: CheckDefinition<N, W, K, V>): Check {
-  return definition as Check;
+  return definition;
 }
 
 /** What a check needs that is off here. */

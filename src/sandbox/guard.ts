@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync, statSync } from 'node:fs';
 import { OpsError } from '#domain/errors.ts';
-import { pause } from './lock.ts';
+import { pause, stopIfAsked } from './lock.ts';
 
 export type PartSpec = {
   name: string;
@@ -35,7 +35,7 @@ export interface Part {
 function startPart(spec: PartSpec): Part {
   const log = openSync(spec.logFile, 'a', 0o600);
   const logStart = statSync(spec.logFile).size;
-  const guard = [`--pdeathsig=${spec.onParentDeath ?? 'SIGKILL'}`, ...(spec.runAs ?? [])];
+  const guard = ['--pdeathsig=clear', ...(spec.runAs ?? [])];
   const child = spawn('setpriv', [...guard, spec.command, ...spec.args], {
     cwd: spec.cwd ?? '/',
     env: spec.env ?? plainEnvironment(),
@@ -88,7 +88,7 @@ export async function launch(
   ready: (part: Part) => Promise<boolean>,
   options: ReadyOptions,
 ): Promise<Part> {
-  options.signal.throwIfAborted();
+  stopIfAsked(options.signal);
   const part = startPart(spec);
   try {
     await untilReady(part, spec.logFile, ready, options);

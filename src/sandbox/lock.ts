@@ -29,6 +29,11 @@ export async function lock(file: string, onWait: () => void, signal?: AbortSigna
   }
 }
 
+/** Throws `cancelled` when the sandbox was asked to stop. */
+export function stopIfAsked(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new OpsError('cancelled', 'The sandbox was asked to stop.');
+}
+
 /** Resolves after `ms`; rejects when the signal is aborted first. */
 export function pause(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -12,6 +12,7 @@ export const portNames = [
   'livekitUdp',
   'prometheus',
   'alertmanager',
+  'bot',
 ] as const;
 export type PortName = (typeof portNames)[number];
 export type PortMap = Record<PortName, number>;

@@ -1,7 +1,7 @@
 import { appendFile, chown, mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { launch, type Part, type PartSpec } from './guard.ts';
-import { pause } from './lock.ts';
+import { pause, stopIfAsked } from './lock.ts';
 import { postgresUser, type PostgresUser } from './postgres-user.ts';
 import type { DataSecrets } from './state.ts';
 import { writePrivate } from './state.ts';
@@ -79,7 +79,7 @@ export class PostgresServer {
     } finally {
       await rm(passwordFile, { force: true });
     }
-    signal.throwIfAborted();
+    stopIfAsked(signal);
     await appendFile(join(dataDir, 'postgresql.conf'), settings);
   }
 

@@ -38,6 +38,14 @@ export type StackOptions = {
   seeded?: boolean;
 };
 
+export type Addresses = {
+  livekit: { url: string; metricsUrl: string; apiKey: string; apiSecret: string };
+  prometheusUrl: string;
+  alertmanagerUrl: string;
+  /** `host:port`, free for the bot's own HTTP. */
+  bot: string;
+};
+
 export interface Stack extends AsyncDisposable {
   readonly dir: string;
   readonly serverName: string;
@@ -47,6 +55,8 @@ export interface Stack extends AsyncDisposable {
   readonly livekit: Promise<Livekit>;
   readonly prometheus: Promise<Prometheus>;
   readonly alertmanager: Promise<Alertmanager>;
+  /** Where each part is or will be; known before it is ready. */
+  readonly addresses: Addresses;
   status(): PartStatus[];
   /** Statements on one of the databases, as the superuser or another role. */
   sql(database: string, statements: readonly string[], role?: { name: string; password: string }): Promise<string>;
@@ -146,6 +156,9 @@ export async function openStack(options: StackOptions): Promise<Stack> {
     livekit,
     prometheus,
     alertmanager,
+    get addresses() {
+      return addressesOf(run);
+    },
     status: () => run.board.list(),
     sql: (database, statements, role) => needed().postgres.sql(database, statements, role),
     publishSeeded: () => needed().publish('seeded'),
@@ -187,5 +200,16 @@ function synapseOf(run: Run, data: Data): Synapse {
     },
     start: () => data.synapse.start(),
     stop: () => data.synapse.stop(),
+  };
+}
+
+function addressesOf({ ports: { map }, state }: Run): Addresses {
+  const at = (port: number): string => `http://127.0.0.1:${port}`;
+  const { key: apiKey, secret: apiSecret } = state.livekit;
+  return {
+    livekit: { url: at(map.livekit), metricsUrl: `${at(map.livekitMetrics)}/metrics`, apiKey, apiSecret },
+    prometheusUrl: at(map.prometheus),
+    alertmanagerUrl: at(map.alertmanager),
+    bot: `127.0.0.1:${map.bot}`,
   };
 }

@@ -33,9 +33,11 @@ const wrong: Case[] = [
   ['src/app.ts', '#sandbox/stack.ts', 'app must not import sandbox', 'dynamic'],
   ['src/app.ts', 'better-sqlite3', 'app must not import the package better-sqlite3'],
   ['src/main.ts', '#sandbox/run.ts', 'main reaches the sandbox by a dynamic import only: it is not in the image'],
+  ['src/main.ts', '#adapters/matrix/open.ts', 'main must not import adapters'],
   ['src/main.ts', '#storage/open.ts', 'main must not import storage'],
   ['src/sandbox/run.ts', '#storage/open.ts', 'sandbox must not import storage'],
-  ['src/extra.ts', '#domain/runs.ts', 'src/extra.ts has no place in the picture'],
+  ['src/extra/runs.ts', '#domain/runs.ts', 'src/extra/runs.ts has no place in the picture'],
+  ['src/parts.ts', './main.ts', 'app must not import main'],
 ];
 
 const right: Case[] = [
@@ -51,6 +53,9 @@ const right: Case[] = [
   ['storage/ledger.ts', 'better-sqlite3', undefined],
   ['src/settings.ts', '#adapters/matrix/settings.ts', undefined],
   ['src/app.ts', '#adapters/matrix/open.ts', undefined],
+  ['src/app.ts', './parts.ts', undefined],
+  ['src/main.ts', './app.ts', undefined],
+  ['src/main.ts', '#adapters/system/log.ts', undefined],
   ['src/main.ts', '#sandbox/run.ts', undefined, 'dynamic'],
   ['test/unit/x.test.ts', '#storage/open.ts', undefined],
 ];

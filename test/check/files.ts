@@ -46,7 +46,8 @@ export function fileProblems({ path, text }: ProjectFile): FileProblem[] {
     const empty = words.find((word) => emptyNames.includes(word));
     if (empty !== undefined)
       problems.push({ path, line: 1, what: `"${empty}" says nothing: name the thing by a noun or a verb` });
-    if (/[A-Z_ ]/.test(path) && /\.ts$/.test(path)) problems.push({ path, line: 1, what: 'file names are kebab-case' });
+    if (/[A-Z_ ]/.test(path) && path.endsWith('.ts'))
+      problems.push({ path, line: 1, what: 'file names are kebab-case' });
   }
   const rules = lineRules.filter((rule) => rule.where.test(path));
   for (const [at, line] of lines.entries()) {

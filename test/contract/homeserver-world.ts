@@ -12,6 +12,7 @@ export type WantedRoom = {
   creator: UserId;
   name?: string;
   alias?: RoomAlias;
+  /** Anyone may join. */
   public?: boolean;
   encrypted?: boolean;
   invited?: UserId[];
@@ -129,7 +130,6 @@ export class TestClient {
     const encryption = { type: 'm.room.encryption', state_key: '', content: { algorithm: 'm.megolm.v1.aes-sha2' } };
     const made = await this.as(creator, 'POST', '/createRoom', {
       preset: room.public === true ? 'public_chat' : 'private_chat',
-      visibility: room.public === true ? 'public' : 'private',
       ...(room.name === undefined ? {} : { name: room.name }),
       ...(room.alias === undefined ? {} : { room_alias_name: room.alias.slice(1).split(':')[0] }),
       ...(room.encrypted === true ? { initial_state: [encryption] } : {}),

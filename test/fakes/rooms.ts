@@ -8,6 +8,7 @@ type Stored = {
   name: string | undefined;
   alias: RoomAlias | undefined;
   creator: UserId;
+  listed: boolean;
   joinRule: 'public' | 'invite';
   encrypted: boolean;
   members: Map<UserId, Membership>;
@@ -16,7 +17,10 @@ export type NewRoom = {
   creator: UserId;
   name?: string;
   alias?: RoomAlias;
+  /** Anyone may join. */
   public?: boolean;
+  /** In the directory. */
+  listed?: boolean;
   encrypted?: boolean;
   members?: Array<[UserId, Membership]>;
 };
@@ -39,6 +43,7 @@ export class FakeRooms implements Rooms {
       name: room.name,
       alias: room.alias,
       creator: room.creator,
+      listed: room.listed ?? false,
       joinRule: room.public === true ? 'public' : 'invite',
       encrypted: room.encrypted ?? false,
       members: new Map([[room.creator, 'join'], ...(room.members ?? [])]),
@@ -113,7 +118,7 @@ export class FakeRooms implements Rooms {
       creator: stored.creator,
       encrypted: stored.encrypted,
       joinRule: stored.joinRule,
-      public: stored.joinRule === 'public',
+      public: stored.listed,
     };
   }
 }

@@ -27,7 +27,7 @@ const person = (name: string): Person => {
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'opsroom-prompt-'));
-  stack = await openStack({ dir, log: () => undefined, parts: ['synapse'], rateLimits: 'raised' });
+  stack = await openStack({ dir, log: () => undefined, parts: ['synapse'], rateLimits: 'lifted' });
   ({ url } = stack.synapse);
   for (const name of ['alice', 'bob', 'carol', 'opsroom']) {
     const account = { username: name, password: `pass-of-${name}` };
@@ -53,7 +53,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await bot[Symbol.asyncDispose]();
-  expect(bot.failures).toEqual([]);
+  if (bot.failures.length > 0) throw new AggregateError(bot.failures, 'the bot of the test failed');
 });
 const join_ = (name: string): Promise<unknown> =>
   call(url, 'POST', `/_matrix/client/v3/rooms/${encodeURIComponent(room)}/join`, person(name).token, {});
@@ -144,8 +144,11 @@ describe('a script', () => {
     expect(text).toMatch(/✔ .*README\.md: 12 of 12 expectations met in [\d.]+ s\.\n$/);
     expect(code).toBe(0);
     expect(text).toContain('🔔 PAGE for bob');
-    const replies = [...bot.timeline.messages.values()].filter((message) => message.root !== undefined);
-    expect(replies.find((message) => message.versions[0].body === 'looking into it')?.sender).toBe(person('bob').user);
+    const inThread = () =>
+      [...bot.timeline.messages.values()]
+        .filter((message) => message.root !== undefined && message.sender === person('bob').user)
+        .map((message) => message.versions[0].body);
+    await expect.poll(inThread, { timeout: 10_000 }).toEqual(['looking into it']);
   }, 60_000);
 
   test('that is not met exits 1 with the line, what was expected and what came instead', async () => {
@@ -168,9 +171,14 @@ describe('a script', () => {
     expect(text).toContain('Nothing came from the bot after line 3 (> hello).');
   });
 
+  test('what was said before the script is no answer, however soon after it the next one starts', async () => {
+    expect((await play('> !ping one\n<done\n')).code).toBe(0);
+    // Synapse would answer the same first sync from a cache, as it was before the answer.
+    expect((await play('<! pong\n')).code).toBe(0);
+  });
+
   test('what the homeserver must refuse: met when it does, failed when it takes it', async () => {
-    const { token: admin, user } = person('opsroom');
-    expect(user).toBeTruthy();
+    const { token: admin } = person('opsroom');
     await call(url, 'POST', `/_matrix/client/v3/rooms/${encodeURIComponent(room)}/ban`, admin, {
       user_id: person('carol').user,
     });
@@ -187,10 +195,10 @@ describe('a script', () => {
     const { code, text } = await play('> !ping early\n/as nobody\n');
     expect(code).toBe(2);
     expect(text).toContain('tour.txt:2: /as takes one of: alice, bob, carol.');
-    // A message that is sent afterwards is the first that the room has seen.
+    // What is sent afterwards is the first that the room has seen.
     expect((await play('> !ping late\n< pong late\n')).code).toBe(0);
     const bodies = [...bot.timeline.messages.values()].map((message) => message.versions[0].body);
-    expect(bodies).toEqual(['!ping late', 'pong late']);
+    expect(bodies[0]).toBe('!ping late');
   });
 
   test('it is stopped by its signal', async () => {
@@ -231,18 +239,21 @@ describe('typing', () => {
     const all = options({ input, output });
     const over = runPrompt(all);
     await output.until('alice> ');
-    input.write('!slow\r');
+    const half = `half a line that is longer than the terminal is wide, ${'and goes on '.repeat(5)}`;
+    input.write(`!slow\r${half}`);
     await output.until('✅');
-    input.write('half a li');
-    await output.until('half a li');
-    const screen = new TinyTerminal(80, 30);
+    input.write('.');
+    await output.until(/\.$/);
+    const screen = new TinyTerminal(80, 30, true);
     screen.write(output.text);
     const shown = screen.text.replaceAll(/\d\d:\d\d/g, 'TIME').split('\n');
-    expect(shown.slice(shown.indexOf('Welcome to the room.') + 1)).toEqual([
+    expect(shown).toEqual([
+      'Welcome to the room.',
       'alice TIME  !slow',
       '  ✅ opsroom',
       '  │ opsroom TIME  ✎ Set 20260801T020000Z-000231 took 7 s',
-      'alice> half a li',
+      `alice> ${half}.`.slice(0, 80),
+      `alice> ${half}.`.slice(80),
     ]);
     input.write('\u0003');
     expect(await over).toBe(0);
@@ -325,10 +336,10 @@ describe('the client', () => {
     expect(all.output.text).toContain('the homeserver is not reachable');
   }, 15_000);
 
-  test('a gap in the sync is filled: of 250 messages that came meanwhile none is missing or out of order', async () => {
+  test('a gap in the sync is filled: of 45 messages that came meanwhile none is missing or out of order', async () => {
     const { token, user } = person('alice');
     const stop = new AbortController();
-    const sync = new RoomSync(new Requests(url, token), room, user, stop.signal);
+    const sync = new RoomSync(new Requests(url, token), room, user, stop.signal, 10);
     await sync.begin(0);
     const bob = await RoomClient.open({
       homeserverUrl: url,
@@ -336,17 +347,17 @@ describe('the client', () => {
       user: person('bob').user,
       token: person('bob').token,
     });
-    for (let at = 0; at < 250; at += 1) await bob.sendText(`n${at}`);
+    for (let at = 0; at < 45; at += 1) await bob.sendText(`n${at}`);
     const seen: string[] = [];
     const running = sync.run({
       onEvents: (events: RoomEvent[]) => {
         seen.push(...events.map((event) => String(event.content['body'])));
-        if (seen.includes('n249')) stop.abort();
+        if (seen.includes('n44')) stop.abort();
       },
       onLink: () => undefined,
     });
     await running;
-    expect(seen).toEqual(Array.from({ length: 250 }, (_, at) => `n${at}`));
+    expect(seen).toEqual(Array.from({ length: 45 }, (_, at) => `n${at}`));
     await bob[Symbol.asyncDispose]();
   }, 60_000);
 });

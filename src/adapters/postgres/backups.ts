@@ -12,37 +12,25 @@ import {
   pickSet,
   sequenceOf,
 } from '#domain/backups.ts';
-import type { Clock } from '#domain/clock.ts';
 import { formatDuration } from '#domain/duration.ts';
 import { OpsError } from '#domain/errors.ts';
+import type { BackupSettings } from './backup-settings.ts';
 import { ChildFailed } from './child.ts';
 import { diskError, freeBytesAt, noRoom } from './disk.ts';
 import { fillSet, publish } from './make-set.ts';
 import { listPartials, partialName, removeStale } from './partial.ts';
 import { sweepPassFiles } from './pgpass.ts';
-import type { ScratchSettings } from './scratch.ts';
-import { type DatabaseAddress, type Session, ask, databaseError, openSession } from './session.ts';
+import { type Session, ask, databaseError, openSession } from './session.ts';
 import { listIds, openDirectory, readSet, readSets } from './sets.ts';
 import { findTool } from './tools.ts';
 import { verifySet } from './verify-set.ts';
-
-export type BackupSettings = {
-  postgres: DatabaseAddress & { binDir?: string; scratch?: ScratchSettings };
-  directory: string;
-  /** The bot's own version. */
-  build: string;
-  clock: Clock;
-  verifies?: 'each' | 'later';
-  /** Never starts with less free than this; 1 GiB. */
-  floorBytes?: number;
-};
 
 export const openBackups = (settings: BackupSettings): Backups => new PostgresBackups(settings);
 
 const gibibyte = 2 ** 30;
 
 export class PostgresBackups implements Backups {
-  readonly verifies: 'each' | 'later';
+  readonly verifies: 'each' | 'never';
   readonly #settings: BackupSettings;
   readonly #root: string;
   /** The partials this process is working on. */
@@ -64,7 +52,10 @@ export class PostgresBackups implements Backups {
   }
 
   async find(id: string): Promise<BackupSet | undefined> {
-    const found = pickSet((await listIds(this.#root)).map((each) => ({ id: each })), id);
+    const found = pickSet(
+      (await listIds(this.#root)).map((each) => ({ id: each })),
+      id,
+    );
     if (found === undefined) return undefined;
     const set = await readSet(this.#root, found.id);
     return 'manifest' in set ? set : undefined;
@@ -134,14 +125,16 @@ export class PostgresBackups implements Backups {
   /** Also looks at what others are making: two of the same number, or two at once, must not be. */
   async #nextSequence(): Promise<number> {
     const partials = await listPartials(this.#root);
-    if (partials.some(({ owner, name }) => owner === 'alive' && /^\.partial-\d/.test(name))) throw alreadyRunning(undefined);
+    if (partials.some(({ owner, name }) => owner === 'alive' && /^\.partial-\d/.test(name)))
+      throw alreadyRunning(undefined);
     const newest = (await listIds(this.#root))[0];
     return newest === undefined ? 1 : sequenceOf(newest) + 1;
   }
 
   async #failure(error: unknown, stage: string, signal: AbortSignal, neededBytes: number): Promise<OpsError> {
     const left = 'Nothing was kept of it; earlier backups are as they were.';
-    if (signal.aborted) return new OpsError('cancelled', `The backup was cancelled while ${stage}. ${left}`, { cause: error });
+    if (signal.aborted)
+      return new OpsError('cancelled', `The backup was cancelled while ${stage}. ${left}`, { cause: error });
     const known =
       (await diskError(error, this.#root, neededBytes)) ??
       (error instanceof ChildFailed
@@ -154,8 +147,12 @@ export class PostgresBackups implements Backups {
   }
 
   async verify(id: BackupId, options: { signal: AbortSignal; progress: Progress }): Promise<Verification> {
-    const found = pickSet((await listIds(this.#root)).map((each) => ({ id: each })), id);
-    if (found === undefined) throw new OpsError('notFound', `There is no backup ${id}.`, { hint: '!backup list shows them.' });
+    const found = pickSet(
+      (await listIds(this.#root)).map((each) => ({ id: each })),
+      id,
+    );
+    if (found === undefined)
+      throw new OpsError('notFound', `There is no backup ${id}.`, { hint: '!backup list shows them.' });
     return verifySet(this.#root, found.id, this.#settings, options);
   }
 }
@@ -167,12 +164,19 @@ function alreadyRunning(forMs: number | undefined): OpsError {
   });
 }
 
-async function askServer(session: Session, signal: AbortSignal): Promise<{ version: string; major: number; bytes: number }> {
+async function askServer(
+  session: Session,
+  signal: AbortSignal,
+): Promise<{ version: string; major: number; bytes: number }> {
   const [row] = await ask<{ version: string; number: number; bytes: string }>(
     session,
     `SELECT current_setting('server_version') AS version, current_setting('server_version_num')::int AS number,
        pg_database_size(current_database()) AS bytes`,
     signal,
   );
-  return { version: row?.version ?? '', major: Math.floor((row?.number ?? 0) / 10_000), bytes: Number(row?.bytes ?? 0) };
+  return {
+    version: row?.version.split(' ')[0] ?? '',
+    major: Math.floor((row?.number ?? 0) / 10_000),
+    bytes: Number(row?.bytes ?? 0),
+  };
 }

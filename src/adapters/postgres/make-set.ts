@@ -2,13 +2,14 @@ import { mkdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { BackupFile, BackupId, Manifest, Progress } from '#domain/backups.ts';
 import type { Clock, EpochMs } from '#domain/clock.ts';
+import { formatBytes } from '#domain/duration.ts';
 import { OpsError } from '#domain/errors.ts';
 import { syncDirectory, hashFile, writeDurably } from './disk.ts';
 import { oneTimeKeys, writeDump } from './dump.ts';
 import { checkFiles, readManifest, writeManifest } from './manifest-file.ts';
 import { withPassFile } from './pgpass.ts';
 import { recipe, recipeName } from './recipe.ts';
-import { type DatabaseAddress, type Session } from './session.ts';
+import type { DatabaseAddress, Session } from './session.ts';
 import { withSnapshot } from './snapshot.ts';
 import type { Tool } from './tools.ts';
 
@@ -41,19 +42,39 @@ export async function fillSet(partial: string, plan: SetPlan, work: SetWork): Pr
   await mkdir(partial, { mode: 0o700 });
   const { database, dump } = await dumpDatabase(partial, plan, work);
   work.stage('writing the recipe');
-  const text = recipe({ ...plan, database: database.name, dumpVersion: database.dumpVersion, emptied: database.emptied, dump });
+  const text = recipe({
+    ...plan,
+    database: database.name,
+    dumpVersion: database.dumpVersion,
+    emptied: database.emptied,
+    dump,
+  });
   await writeDurably(path.join(partial, recipeName), text);
   const written = await hashFile(path.join(partial, recipeName), work.signal, () => undefined);
   const files = [dump, { name: recipeName, ...written }];
   work.stage('writing the manifest');
   const { id, sequence, site, startedAt, build } = plan;
-  const manifest: Manifest = { format: 1, id, sequence, site, startedAt, endedAt: work.clock.now(), opsroom: build, database, files };
+  const manifest: Manifest = {
+    format: 1,
+    id,
+    sequence,
+    site,
+    startedAt,
+    endedAt: work.clock.now(),
+    opsroom: build,
+    database,
+    files,
+  };
   await writeManifest(partial, manifest);
   await syncDirectory(partial);
   await readBack(partial, plan, work);
 }
 
-async function dumpDatabase(partial: string, plan: SetPlan, work: SetWork): Promise<{ database: Manifest['database']; dump: BackupFile }> {
+async function dumpDatabase(
+  partial: string,
+  plan: SetPlan,
+  work: SetWork,
+): Promise<{ database: Manifest['database']; dump: BackupFile }> {
   const { address, tool } = plan;
   work.stage('taking the snapshot');
   return withSnapshot(work.session, work.signal, (snapshot) =>
@@ -66,7 +87,7 @@ async function dumpDatabase(partial: string, plan: SetPlan, work: SetWork): Prom
         failed.abort(error);
         throw error;
       };
-      const onBytes = (raw: number) => work.progress(raw, plan.expectedRawBytes, 'dumping the database, bytes');
+      const onBytes = (raw: number) => tellDumped(raw, plan.expectedRawBytes, work.progress);
       const file = path.join(partial, dumpName);
       const [written, counted] = await settleBoth(
         writeDump({ tool, address, env, snapshot: snapshot.id, file, signal, onBytes }).catch(end),
@@ -76,9 +97,18 @@ async function dumpDatabase(partial: string, plan: SetPlan, work: SetWork): Prom
       const rows = { ...counted, ...Object.fromEntries(emptied.map((name) => [name, 0])) };
       const { rawBytes, bytes, sha256 } = written;
       const versions = { serverVersion: plan.serverVersion, dumpVersion: tool.version };
-      return { database: { name: address.database, ...versions, rows, emptied, rawBytes }, dump: { name: dumpName, bytes, sha256 } };
+      return {
+        database: { name: address.database, ...versions, rows, emptied, rawBytes },
+        dump: { name: dumpName, bytes, sha256 },
+      };
     }),
   );
+}
+
+/** Against the size of the last dump: near enough, and the only one known. */
+function tellDumped(rawBytes: number, expected: number | undefined, progress: Progress): void {
+  if (expected === undefined) progress(rawBytes, undefined, `dumping the database, ${formatBytes(rawBytes)} so far`);
+  else progress(Math.min(rawBytes, expected), expected, 'dumping the database');
 }
 
 /** Waits for both, so that nothing of a failed one is still running; throws what failed first. */
@@ -92,9 +122,11 @@ async function readBack(partial: string, plan: SetPlan, work: SetWork): Promise<
   work.stage('reading it back');
   const read = await readManifest(partial, plan.id);
   let done = 0;
-  const onBytes = (bytes: number) => work.progress((done += bytes), undefined, 'reading it back, bytes');
+  const total = read.ok ? read.manifest.files.reduce((sum, file) => sum + file.bytes, 0) : undefined;
+  const onBytes = (bytes: number) => work.progress((done += bytes), total, 'reading it back');
   const problems = read.ok ? await checkFiles(partial, read.manifest, work.signal, onBytes) : [read.why];
-  if (problems.length > 0) throw new OpsError('unavailable', `what the disk gives back is not what was written: ${problems.join('; ')}`);
+  if (problems.length > 0)
+    throw new OpsError('unavailable', `what the disk gives back is not what was written: ${problems.join('; ')}`);
 }
 
 /** One rename makes it a set. What fails after it takes the name away again. */

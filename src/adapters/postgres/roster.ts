@@ -30,14 +30,12 @@ export class PostgresRoster implements Roster, AsyncDisposable {
   }
 
   async findById(id: string): Promise<RosterUser | undefined> {
-    try {
-      const [row] = await this.#find(`find ${id}`, `${this.#names.users.id} = $1`, id);
-      return row && this.#toUser(row);
-    } catch (error) {
+    const [row] = await this.#find(`find ${id}`, `${this.#names.users.id} = $1`, id).catch((error: unknown) => {
       // "abc" where ids are numbers or UUIDs: nobody's.
-      if (error instanceof OpsError && error.kind === 'invalid') return undefined;
+      if (error instanceof OpsError && error.kind === 'invalid') return [];
       throw error;
-    }
+    });
+    return row && this.#toUser(row);
   }
 
   async snapshot(id: string): Promise<RosterSnapshot> {
@@ -108,7 +106,7 @@ export class PostgresRoster implements Roster, AsyncDisposable {
     // Someone of the application without a Matrix account.
     if (row.matrix === null || row.matrix === '') return undefined;
     const rawStatus = row.status ?? '';
-    return { id: row.id, user: parseUserId(row.matrix), status: this.#statusOf(rawStatus), rawStatus };
+    return { id: row.id, user: matrixIdOf(row.id, row.matrix), status: this.#statusOf(rawStatus), rawStatus };
   }
 
   #statusOf(raw: string): RosterStatus {
@@ -119,6 +117,17 @@ export class PostgresRoster implements Roster, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#database[Symbol.asyncDispose]();
+  }
+}
+
+function matrixIdOf(id: string, stored: string): UserId {
+  try {
+    return parseUserId(stored);
+  } catch (cause) {
+    throw new OpsError('conflict', `The application holds "${stored}" as the Matrix id of ${id}, which is none.`, {
+      hint: 'Is roster.users.matrixId the right column? Else mend it in the application.',
+      cause,
+    });
   }
 }
 

@@ -20,6 +20,19 @@ export const settings = z
     binDirectory: filePath()
       .optional()
       .describe('Where pg_dump and pg_restore are, if not on the PATH or in /usr/lib/postgresql/*/bin.'),
+    scratch: z
+      .strictObject({
+        host: z.string({ error: 'must be a text' }).optional().describe('Its host.'),
+        port: wholeNumber(1, 65_535).optional().describe('Its port.'),
+        user: z.string({ error: 'must be a text' }).optional().describe('Role that may create databases.'),
+        password: secret().optional().describe("The role's password."),
+        maintenance: z
+          .string({ error: 'must be a text' })
+          .optional()
+          .describe('Database to be connected to while others are made and dropped.'),
+      })
+      .optional()
+      .describe('Where backups are restored to be counted, if not on the same server. What is left out is as above.'),
   })
   .describe("Synapse's database: its health, its backups.");
 

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import type { BackupId, Manifest, Progress, Verification } from '#domain/backups.ts';
 import { OpsError } from '#domain/errors.ts';
-import type { BackupSettings } from './backups.ts';
+import type { BackupSettings } from './backup-settings.ts';
 import { ChildFailed } from './child.ts';
 import { type CopyVerdict, checkCopy } from './copy-check.ts';
 import { diskError } from './disk.ts';
@@ -17,7 +17,12 @@ import { writeVerdict } from './verdict-file.ts';
 type Watch = { signal: AbortSignal; progress: Progress };
 
 /** Both proofs are needed: hashes don't see what pg_dump left out, counts don't see a flipped byte (finding 2). */
-export async function verifySet(root: string, id: BackupId, settings: BackupSettings, watch: Watch): Promise<Verification> {
+export async function verifySet(
+  root: string,
+  id: BackupId,
+  settings: BackupSettings,
+  watch: Watch,
+): Promise<Verification> {
   const { clock } = settings;
   const begun = clock.monotonicMs();
   const directory = path.join(root, id);
@@ -31,7 +36,8 @@ export async function verifySet(root: string, id: BackupId, settings: BackupSett
     return verification;
   } catch (error) {
     const left = 'The set is as it was; whether it can be restored is not known.';
-    if (watch.signal.aborted) throw new OpsError('cancelled', `The restore test of ${id} was cancelled. ${left}`, { cause: error });
+    if (watch.signal.aborted)
+      throw new OpsError('cancelled', `The restore test of ${id} was cancelled. ${left}`, { cause: error });
     const known = (await diskError(error, root, 0)) ?? databaseError(error, admin);
     const { kind, hint } = known;
     const message = `The restore test of ${id} could not be made: ${known.message.replace(/\.$/, '')}. ${left}`;
@@ -39,13 +45,19 @@ export async function verifySet(root: string, id: BackupId, settings: BackupSett
   }
 }
 
-async function judge(directory: string, id: BackupId, settings: BackupSettings, admin: DatabaseAddress, watch: Watch): Promise<CopyVerdict> {
+async function judge(
+  directory: string,
+  id: BackupId,
+  settings: BackupSettings,
+  admin: DatabaseAddress,
+  watch: Watch,
+): Promise<CopyVerdict> {
   const read = await readManifest(directory, id);
   if (!read.ok) return { problems: [read.why], tables: 0, rows: 0 };
   const { manifest } = read;
   const total = manifest.files.reduce((sum, file) => sum + file.bytes, 0);
   let hashed = 0;
-  const onBytes = (bytes: number) => watch.progress((hashed += bytes), total, 'checking the hashes, bytes');
+  const onBytes = (bytes: number) => watch.progress((hashed += bytes), total, 'checking the hashes');
   const problems = await checkFiles(directory, manifest, watch.signal, onBytes);
   if (problems.length > 0) return { problems, tables: 0, rows: 0 };
   return tryRestore(path.join(directory, dumpName), manifest, settings, admin, watch);
@@ -62,7 +74,7 @@ async function tryRestore(
   const tool = await findTool('pg_restore', Number.parseInt(manifest.database.dumpVersion, 10), binDir);
   return withScratchDatabase(admin, scratchPrefix(scratch), signal, (target) =>
     withPassFile(admin.password, async (env) => {
-      const onBytes = (raw: number) => progress(raw, manifest.database.rawBytes, 'restoring into a scratch database, bytes');
+      const onBytes = (raw: number) => progress(raw, manifest.database.rawBytes, 'restoring into a scratch database');
       try {
         await restoreDump({ tool, target, env, file, signal, onBytes });
       } catch (error) {
@@ -78,7 +90,8 @@ async function tryRestore(
 
 /** Throws when the restore failed for want of a server or of room there, which says nothing about the set. */
 async function blameServer(error: ChildFailed, admin: DatabaseAddress): Promise<void> {
-  if (error.said.includes('No space left on device')) throw new OpsError('unavailable', `the scratch server is full: ${error.said}`);
+  if (error.said.includes('No space left on device'))
+    throw new OpsError('unavailable', `the scratch server is full: ${error.said}`);
   const session = openSession(admin);
   try {
     await ask(session, 'SELECT 1');
@@ -101,5 +114,8 @@ function scratchAddress({ postgres }: BackupSettings): DatabaseAddress {
 function scratchPrefix(scratch: ScratchSettings | undefined): string {
   const prefix = scratch?.prefix ?? 'opsroom_verify_';
   if (/^[a-z][a-z0-9_]{3,40}$/.test(prefix)) return prefix;
-  throw new OpsError('misconfigured', `postgres.scratch.prefix "${prefix}" won't do: 4 to 41 of a-z, 0-9 and _, a letter first.`);
+  throw new OpsError(
+    'misconfigured',
+    `postgres.scratch.prefix "${prefix}" won't do: 4 to 41 of a-z, 0-9 and _, a letter first.`,
+  );
 }

@@ -26,8 +26,6 @@ function parseLabels(text: string): Record<string, string> | undefined {
     const match = labelPattern.exec(text);
     if (match?.[1] === undefined || match[1] in labels) return undefined;
     labels[match[1]] = (match[2] ?? '').replaceAll(/\\(.)/g, (_, char: string) => (char === 'n' ? '\n' : char));
-    // The trailing comma is allowed by the format.
-    if (labelPattern.lastIndex === 0) break;
   }
   return labels;
 }

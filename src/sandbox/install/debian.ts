@@ -1,7 +1,7 @@
 import { glob, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OpsError } from '#domain/errors.ts';
-import { lock } from '../lock.ts';
+import { lock, stopIfAsked } from '../lock.ts';
 import { runTool, which } from '../tool.ts';
 import type { InstallContext } from './cache.ts';
 
@@ -52,7 +52,7 @@ export class DebianPackages {
       return await run([]);
     } catch {
       // No lists (a fresh machine) or lists too old for the mirror: both end with lists of our own.
-      this.#context.signal.throwIfAborted();
+      stopIfAsked(this.#context.signal);
       await (this.#updated ??= this.#update());
       return run(this.#privateLists());
     }

@@ -106,16 +106,6 @@ export class RoomClient implements AsyncDisposable {
     return String(answer['event_id']);
   }
 
-  async redact(event: string): Promise<void> {
-    await this.requests.patiently({
-      method: 'PUT',
-      path: `/_matrix/client/v3/rooms/${encodeURIComponent(this.room)}/redact/${encodeURIComponent(event)}/${randomUUID()}`,
-      body: {},
-      doing: `take back a message as ${this.user}`,
-      signal: this.stop.signal,
-    });
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     this.stop.abort();
     await this.following;

@@ -1,4 +1,4 @@
-import { sameEmoji } from './timeline.ts';
+import { markKeys, sameEmoji } from './timeline.ts';
 import type { Heard } from './hearing.ts';
 
 /** What a `<` line asks for; the text may hold captures, filled in when it is played. */
@@ -10,7 +10,7 @@ export type Expectation = {
   pattern: { kind: 'text'; text: string } | { kind: 'regex'; source: string; flags: string } | undefined;
 };
 
-const filterKeys = ['kind', 'outcome', 'command', 'run', 'incident', 'code', 'reaction'] as const;
+const filterKeys = [...markKeys, 'reaction'] as const;
 type FilterKey = (typeof filterKeys)[number];
 const kinds = ['reply', 'prompt', 'page', 'report', 'notice'];
 const outcomes = ['done', 'refused', 'failed', 'partial', 'waiting'];

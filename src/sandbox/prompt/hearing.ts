@@ -1,5 +1,5 @@
 import { excerpt, messageText } from './message-rows.ts';
-import { type Change, type EventMark, type Message, current } from './timeline.ts';
+import { type Change, type EventMark, type Message, current, markKeys } from './timeline.ts';
 
 /** Something the bot said, as it was at that moment: a message, an edit of one, or a reaction. */
 export type Heard = {
@@ -72,7 +72,7 @@ export class Hearing {
 /** One line on what was heard, marks first, for the report of a failure. */
 export function describeHeard(heard: Heard): string {
   if (heard.kind === 'reaction') return `reaction ${heard.emoji ?? ''} on: ${excerpt(heard.message)}`;
-  const marks = Object.entries(heard.mark).map(([key, value]) => `${key}:${value}`);
+  const marks = markKeys.flatMap((key) => (heard.mark[key] === undefined ? [] : [`${key}:${heard.mark[key]}`]));
   const words =
     heard.text
       .split('\n')

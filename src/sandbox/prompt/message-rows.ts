@@ -1,5 +1,5 @@
 import { renderHtml, renderText } from './render.ts';
-import { type Piece, type Row, clean, dim, plain, rowText } from './rows.ts';
+import { type Piece, type Row, clean, dim, plain, rowText, rowWidth } from './rows.ts';
 import { type Message, current, isEdited } from './timeline.ts';
 
 /** From whose eyes the room is seen. */
@@ -62,8 +62,7 @@ export function messageRows(message: Message, view: View, width: number | undefi
   if (mine) head.push({ text: ` 🔔 PAGE for ${nameOf(view.me, view)} `, style: { bold: true, inverse: true } });
   const body = bodyRows(message, width === undefined ? undefined : Math.max(width - 2, 10));
   const [first, ...rest] = body;
-  const used = head.map((piece) => piece.text).join('').length;
-  const inHead = !mine && body.length === 1 && (width === undefined || used + rowText(first ?? []).length * 2 <= width);
+  const inHead = !mine && body.length === 1 && (width === undefined || rowWidth([...head, ...(first ?? [])]) <= width);
   const strong = (row: Row): Row =>
     mine ? row.map(({ text, style }) => ({ text, style: { ...style, bold: true } })) : row;
   const below = [...(inHead ? rest : body).map(strong), ...reactionRow(message, view)];

@@ -79,7 +79,12 @@ async function typing(
   note: (text: string) => void,
   signal: AbortSignal,
 ): Promise<number> {
-  const { promise: over, resolve: end } = Promise.withResolvers<void>();
+  const { promise: over, resolve } = Promise.withResolvers<void>();
+  let ended = false;
+  const end = (): void => {
+    ended = true;
+    resolve();
+  };
   const ask = (): void => terminal.ask(`${session.who}> `);
   const act = async (line: string): Promise<void> => {
     const typed = parseTyped(line, session.peopleNames);
@@ -99,7 +104,9 @@ async function typing(
   // One after the other, so that the room hears them in the order they were typed.
   let queue = Promise.resolve();
   const onLine = (line: string): void => {
-    queue = queue.then(() => act(line)).catch((error: unknown) => note(told(error)));
+    queue = queue
+      .then(() => (ended ? undefined : act(line)))
+      .catch((error: unknown) => (ended ? undefined : note(told(error))));
   };
   const onEnd = (how: 'interrupt' | 'end'): void => {
     if (how === 'interrupt' || terminal.isTerminal) end();

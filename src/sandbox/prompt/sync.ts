@@ -22,15 +22,18 @@ export class RoomSync {
   private readonly room: string;
   private readonly who: string;
   private readonly signal: AbortSignal;
+  private readonly batch: number;
   private since: string | undefined;
   // Synapse answers an initial sync that it has seen before from a cache, up to 2 minutes old: each one is made unlike.
   private readonly nonce = `org.opsroom.none.${randomUUID()}`;
 
-  constructor(requests: Requests, room: string, who: string, signal: AbortSignal) {
+  /** `batch` events at most come at once; what lies between two batches is fetched in pages of that size. */
+  constructor(requests: Requests, room: string, who: string, signal: AbortSignal, batch = 100) {
     this.requests = requests;
     this.room = room;
     this.who = who;
     this.signal = signal;
+    this.batch = batch;
   }
 
   /** The first sync: gives the newest `history` events of the room and stands after them. */
@@ -44,7 +47,7 @@ export class RoomSync {
     for (let failures = 0; !this.signal.aborted;) {
       const before = this.since;
       try {
-        const timeline = await this.step(pollMs, 100);
+        const timeline = await this.step(pollMs, this.batch);
         if (failures > 0) feed.onLink('back');
         failures = 0;
         const gap = timeline.limited && before !== undefined ? await this.gap(timeline, before) : [];
@@ -105,7 +108,7 @@ export class RoomSync {
       const answer = (await this.requests.once({
         method: 'GET',
         path: `/_matrix/client/v3/rooms/${encodeURIComponent(this.room)}/messages`,
-        query: { dir: 'b', limit: '100', from, to: since },
+        query: { dir: 'b', limit: String(this.batch), from, to: since },
         doing: `read what was said meanwhile as ${this.who}`,
         signal: this.signal,
       })) as { chunk?: RoomEvent[]; end?: string };

@@ -7,21 +7,19 @@ export type Output = Writable & { isTTY?: boolean; columns?: number; rows?: numb
 
 /** Room for what is written above a line that is being typed. Without a terminal it only reads and writes. */
 export class Terminal implements Disposable {
+  private readonly input: Input | undefined;
   private readonly output: Output;
   private resized: (() => void) | undefined;
-  /** Undefined where nothing is typed, and once it is closed: then it throws at every call. */
+  /** Only while somebody listens: lines that come before would be lost, and once closed it throws at every call. */
   private reader: Interface | undefined;
   /** Both ends are a terminal: lines are edited, and the room is drawn above them. */
   readonly isTerminal: boolean;
 
   /** `input` is undefined when nothing is typed (a script). */
   constructor(input: Input | undefined, output: Output) {
+    this.input = input;
     this.output = output;
     this.isTerminal = input?.isTTY === true && output.isTTY === true;
-    this.reader =
-      input === undefined
-        ? undefined
-        : createInterface({ input, terminal: this.isTerminal, ...(this.isTerminal ? { output } : {}) });
   }
 
   get size(): Size | undefined {
@@ -39,8 +37,10 @@ export class Terminal implements Disposable {
     }
     const { rows } = this.reader.getCursorPos();
     const up = rows === 0 ? '' : `\u001b[${rows}A`;
-    // readline goes up by the rows of its input before it draws it again: they are given back to it.
-    this.output.write(`${up}\r\u001b[J${text}${'\n'.repeat(rows)}`);
+    this.output.write(`${up}\r\u001b[J${text}`);
+    // Before readline draws its input again it goes up by the rows that it drew last (undocumented, so in Node 26): none
+    // of them is there any more.
+    Object.assign(this.reader, { prevRows: 0 });
     this.reader.prompt(true);
   }
 
@@ -56,16 +56,23 @@ export class Terminal implements Disposable {
    * which is the proof that it arrived.
    */
   listen(onLine: (line: string) => void, onEnd: (how: 'interrupt' | 'end') => void): void {
-    this.reader?.on('line', (line) => {
+    if (this.input === undefined) return;
+    const reader = createInterface({
+      input: this.input,
+      terminal: this.isTerminal,
+      ...(this.isTerminal ? { output: this.output } : {}),
+    });
+    this.reader = reader;
+    reader.on('line', (line) => {
       if (this.isTerminal) {
-        const rows = inputRows(`${this.reader?.getPrompt() ?? ''}${line}`, this.output.columns ?? 80);
+        const rows = inputRows(`${reader.getPrompt()}${line}`, this.output.columns ?? 80);
         this.output.write(`\u001b[${rows}A\r\u001b[J`);
       }
       onLine(line);
       if (this.isTerminal) this.reader?.prompt();
     });
-    this.reader?.on('SIGINT', () => onEnd('interrupt'));
-    this.reader?.on('close', () => {
+    reader.on('SIGINT', () => onEnd('interrupt'));
+    reader.on('close', () => {
       this.reader = undefined;
       onEnd('end');
     });

@@ -10,8 +10,9 @@ export type RoomEvent = {
   unsigned?: Record<string, unknown>;
 };
 
-/** `org.opsroom` of an event (surface.md, "In the room"). */
-export type EventMark = Partial<Record<'kind' | 'command' | 'run' | 'incident' | 'outcome' | 'code', string>>;
+/** `org.opsroom` of an event: what programs read instead of prose. */
+export const markKeys = ['kind', 'command', 'run', 'incident', 'outcome', 'code'] as const;
+export type EventMark = Partial<Record<(typeof markKeys)[number], string>>;
 
 type Version = { id: string; body: string; html: string | undefined; mentions: string[]; mark: EventMark | undefined };
 export type Message = {

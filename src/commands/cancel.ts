@@ -1,0 +1,25 @@
+import { OpsError } from '#domain/errors.ts';
+import { roleAtLeast } from '#domain/operators.ts';
+import { parseRunName, runName } from '#domain/runs.ts';
+import { Word, z } from '#engine/args.ts';
+import { defineQuery } from '#engine/command.ts';
+
+export default defineQuery({
+  summary: 'Stop a run at its next step, or take back a question.',
+  examples: ['r1'],
+  args: z.strictObject({ id: Word }),
+  positional: ['id'],
+  role: 'operator',
+  needs: ['runs'],
+  answer: ({ id }, { runs }, { user, role }) => {
+    const found = runs.find(parseRunName(id));
+    if (!found) throw new OpsError('notFound', `There is no run ${id}.`, { hint: '!runs --open lists the open ones.' });
+    if (found.run.actor !== user && !roleAtLeast(role, 'admin')) {
+      throw new OpsError('denied', `Only ${found.run.actor} or an admin can stop ${runName(found.run.id)}.`);
+    }
+    return runs.cancel(found.run.id, user);
+  },
+  view: (run) => ({
+    title: run.state === 'stopping' ? `${runName(run.id)} stops at its next step.` : `${runName(run.id)} is cancelled.`,
+  }),
+});

@@ -1,0 +1,113 @@
+import { randomBytes } from 'node:crypto';
+import type { UserId } from '#domain/accounts.ts';
+import { localpartOf } from '#domain/accounts.ts';
+import { OpsError } from '#domain/errors.ts';
+import { Flag, User, z } from '#engine/args.ts';
+import { defineChange } from '#engine/command.ts';
+import { putBack, puppetValidMs, type Taken } from '#procedures/take-out.ts';
+
+export default defineChange({
+  summary: 'Bring a disabled person back: account usable, onboarding again; rooms and projects when asked.',
+  examples: ['@mallory:example.org', '--return mallory', '--active --return mallory'],
+  args: z.strictObject({ user: User, active: Flag, return: Flag }),
+  positional: ['user'],
+  role: 'operator',
+  confirm: 'caller',
+  approver: 'admin',
+  undo: 'fully',
+  needs: ['accounts', 'rooms', 'takings', 'handover'],
+  wants: ['roster'],
+  plan: z.strictObject({
+    user: z.string(),
+    rosterId: z.string().nullable(),
+    active: z.boolean(),
+    putBack: z.boolean(),
+    /** Not suspended: a soft disable, or enabled before. Password and sessions stay. */
+    soft: z.boolean(),
+  }),
+  afterCrash: 'resume',
+  steps: {
+    password: { title: 'leave a one-time password for them', again: 'safe' },
+    unlock: { title: 'unlock the account', again: 'safe' },
+    unsuspend: { title: 'end the suspension', again: 'safe' },
+    calls: { title: 'allow calls', again: 'safe' },
+    limit: { title: 'give back the rate limit', again: 'safe' },
+    status: { title: 'set the application status', again: 'safe' },
+    puppet: { title: 'act on their behalf', again: 'safe', keep: false },
+    rooms: { title: 'put back into rooms', again: 'safe' },
+    projects: { title: 'put back into projects', again: 'safe' },
+    prove: { title: 'prove that the account is usable', again: 'safe' },
+  },
+
+  async prepare({ user, active, return: putThemBack }, { accounts, roster, takings }) {
+    const account = await accounts.get(user);
+    if (account.deactivated) {
+      throw new OpsError('conflict', `${user} is deactivated, which !enable does not undo.`, { hint: `!user ${user} shows how it stands.` });
+    }
+    const person = await roster?.findByMatrix(user);
+    const taken = takings.find(user)?.snapshot as Taken | undefined;
+    if (!account.locked && !account.suspended && taken === undefined && person?.status !== 'suspended') {
+      throw new OpsError('conflict', `${user} is not disabled.`, { hint: `!user ${user} shows why something does not work.` });
+    }
+    return {
+      plan: { user, rosterId: person?.id ?? null, active, putBack: putThemBack, soft: !account.suspended },
+      facts: { account, rooms: taken?.rooms.length ?? 0, projects: taken?.projects.length ?? 0, status: person?.rawStatus },
+      touches: { users: [{ user, admin: account.admin, appService: account.appService !== undefined }] },
+    };
+  },
+
+  describe: (plan, facts) => ({
+    title: ['Enable ', { code: plan.user }, '?'],
+    blocks: [
+      {
+        kind: 'list',
+        items: [
+          plan.soft ? 'account unlocked; their sessions work again' : 'account usable again, with a one-time password left in a file on the bot’s machine',
+          ...(facts.status === undefined ? [] : [`application: ${facts.status} → ${plan.active ? 'active' : 'onboarding'}`]),
+          plan.putBack
+            ? `back into ${facts.rooms} rooms and ${facts.projects} projects`
+            : `not yet back into ${facts.rooms} rooms and ${facts.projects} projects: --return does that`,
+        ],
+      },
+    ],
+  }),
+
+  async apply(plan, ports, run) {
+    const user = plan.user as UserId;
+    const { accounts, takings, handover, roster } = ports;
+    const taken = takings.find(user)?.snapshot as Taken | undefined;
+    const path = plan.soft
+      ? undefined
+      : await run.step('password', async () => {
+          const password = randomBytes(15).toString('base64url');
+          await accounts.setPassword(user, password);
+          return handover.put(`${localpartOf(user)}-r${run.id}.txt`, `${user}\n${password}\n`);
+        });
+    await run.step('unlock', () => accounts.setLocked(user, false));
+    await run.step('unsuspend', () => accounts.setSuspended(user, false));
+    await run.step('calls', async () => takings.release(user));
+    await run.attempt('limit', () => (taken?.rateLimit ? accounts.setRateLimit(user, taken.rateLimit) : Promise.resolve()));
+    const { rosterId } = plan;
+    if (roster && rosterId !== null) await run.attempt('status', () => roster.setStatus(rosterId, plan.active ? 'active' : 'onboarding'));
+    else run.skip('status', roster ? 'not known to the application' : 'no application is configured');
+    if (plan.putBack && taken) {
+      const puppet = await run.step('puppet', () => accounts.actAs(user, puppetValidMs));
+      const back = await run.each('rooms', taken.rooms, (room) => putBack(user, room, puppet, ports), { parallel: 4 });
+      await puppet.logout().catch(() => {});
+      if (roster && rosterId !== null) await run.attempt('projects', () => roster.addMemberships(rosterId, taken.projects));
+      run.say(`back in ${taken.rooms.length - back.failed.length} of ${taken.rooms.length} rooms and ${taken.projects.length} projects`);
+      if (back.failed.length === 0) takings.returned(user);
+    }
+    await run.step('prove', async () => {
+      const account = await accounts.get(user);
+      if (account.locked || account.suspended) throw new OpsError('conflict', `${user} is disabled again by someone else.`);
+    });
+    if (path !== undefined) run.say(['one-time password: on the bot’s machine in ', { code: path }]);
+    if (!plan.putBack && taken && taken.rooms.length + taken.projects.length > 0) {
+      run.offer(`Put back into ${taken.rooms.length} rooms and ${taken.projects.length} projects`, `enable --return ${user}`);
+    }
+    return { title: [{ code: user }, ' is enabled', rosterId === null ? '.' : plan.active ? ', active.' : ', in onboarding.'] };
+  },
+
+  inverse: (plan) => `disable ${plan.user} as before`,
+});

@@ -1,0 +1,26 @@
+import { ago } from '#domain/duration.ts';
+import { runName } from '#domain/runs.ts';
+import { Count, Flag, z } from '#engine/args.ts';
+import { defineQuery } from '#engine/command.ts';
+
+export default defineQuery({
+  summary: 'List the latest changes that were asked for.',
+  examples: ['', '--open', '--limit 50'],
+  args: z.strictObject({ open: Flag, limit: Count.default(15) }),
+  role: 'viewer',
+  needs: ['runs'],
+  answer: ({ open, limit }, { runs, clock }) => ({ list: runs.recent({ limit, open }), now: clock.now() }),
+  view: ({ list, now }) => {
+    if (list.length === 0) return { title: 'No runs.' };
+    return {
+      title: `The latest ${list.length === 1 ? 'run' : `${list.length} runs`}:`,
+      blocks: [
+        {
+          kind: 'table',
+          head: ['run', 'what', 'by', 'state', 'when'],
+          rows: list.map((run) => [runName(run.id), run.command, run.actor, run.state, ago(run.madeAt, now)]),
+        },
+      ],
+    };
+  },
+});

@@ -1,0 +1,146 @@
+import { enableCompileCache } from 'node:module';
+import yargs from 'yargs-parser';
+import { asOpsError, OpsError } from '#domain/errors.ts';
+
+const usage = `Opsroom runs a Matrix homeserver from a Matrix room.
+
+  npm start                                    the sandbox: real parts on this machine, and a chat prompt
+  npm start -- --fresh                         the same, forgetting what was there
+  npm start -- --script FILE                   plays the lines of FILE in the sandbox; exit code 0 when all went as it says
+  npm start -- --settings opsroom.yaml         the bot (also OPSROOM_SETTINGS)
+  npm start -- init [--help]                   makes accounts, room and opsroom.yaml from a running Synapse
+  npm start -- doctor --settings opsroom.yaml  reaches every part and says what is wrong
+
+  --log-level LEVEL   trace, debug, info, warn, error    --log-format json|pretty
+`;
+
+const exitCodes = { fine: 0, failed: 1, wrong: 2, held: 75 };
+const lastResortMs = 20_000;
+
+type Flags = {
+  settings: string | undefined;
+  script: string | undefined;
+  fresh: boolean;
+  logLevel: string;
+  logFormat: 'json' | 'pretty';
+  rest: string[];
+};
+
+/** What was typed after `npm start --`. Throws `invalid` for what it doesn't know. */
+function readFlags(argv: string[]): Flags & { command: string | undefined; help: boolean } {
+  const parsed = yargs(argv, {
+    string: ['settings', 'script', 'log-level', 'log-format'],
+    boolean: ['fresh', 'help'],
+    configuration: { 'camel-case-expansion': false, 'unknown-options-as-args': true, 'halt-at-non-option': true },
+  });
+  const [command, ...rest] = parsed._.map(String);
+  if (command !== undefined && !['init', 'doctor'].includes(command)) {
+    throw new OpsError('invalid', `I don't know "${command}".`, { hint: usage });
+  }
+  const text = (name: string): string | undefined => {
+    const value: unknown = parsed[name];
+    if (value === '') throw new OpsError('invalid', `--${name} needs a value.`, { hint: usage });
+    return typeof value === 'string' ? value : undefined;
+  };
+  const format = text('log-format') ?? 'json';
+  if (format !== 'json' && format !== 'pretty') throw new OpsError('invalid', `--log-format is json or pretty.`);
+  const level = text('log-level') ?? 'info';
+  if (!['trace', 'debug', 'info', 'warn', 'error', 'fatal'].includes(level)) {
+    throw new OpsError('invalid', `"${level}" is no log level.`, { hint: 'trace, debug, info, warn or error' });
+  }
+  return {
+    settings: text('settings'),
+    script: text('script'),
+    fresh: parsed['fresh'] === true,
+    help: parsed['help'] === true && command === undefined,
+    logLevel: level,
+    logFormat: format,
+    command,
+    rest,
+  };
+}
+
+/** Runs what was asked for; gives the exit code. Errors are told on stderr, without a stack. */
+async function run(argv: string[]): Promise<number> {
+  const stop = stopSignal();
+  try {
+    const flags = readFlags(argv);
+    if (flags.help) {
+      process.stdout.write(usage);
+      return exitCodes.fine;
+    }
+    if (flags.command === 'init') {
+      const { init } = await import('./init.ts');
+      return await init(flags.rest, { output: process.stdout, input: process.stdin });
+    }
+    if (flags.command === 'doctor') {
+      const { doctor } = await import('./doctor.ts');
+      return await doctor([...(flags.settings ? ['--settings', flags.settings] : []), ...flags.rest], process.stdout);
+    }
+    const { settingsFile } = await import('./settings.ts');
+    const file = settingsFile(flags.settings);
+    if (file === undefined) return await runSandbox(flags, stop);
+    return await runBot(file, flags, stop);
+  } catch (error) {
+    if (stop.aborted) return exitCodes.fine;
+    return tell(error);
+  }
+}
+
+/** SIGINT and SIGTERM; a second one, or one that leads nowhere in time, ends the process. */
+function stopSignal(): AbortSignal {
+  const stop = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(name, () => {
+      if (stop.signal.aborted) process.exit(exitCodes.failed);
+      stop.abort();
+      setTimeout(() => process.exit(exitCodes.failed), lastResortMs).unref();
+    });
+  }
+  return stop.signal;
+}
+
+const stopped = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+
+async function runBot(file: string, flags: Flags, stop: AbortSignal): Promise<number> {
+  const [{ loadSettings }, { openApp }, { openLog }] = await Promise.all([
+    import('./settings.ts'),
+    import('./app.ts'),
+    import('#adapters/system/log.ts'),
+  ]);
+  const settings = loadSettings({ file });
+  const log = openLog({ level: flags.logLevel, format: flags.logFormat });
+  await using app = await openApp(settings, { log, stop });
+  await stopped(stop);
+  log.info({ bot: app.bot.user }, 'stopping');
+  return exitCodes.fine;
+}
+
+async function runSandbox(flags: Flags, stop: AbortSignal): Promise<number> {
+  const { openSandbox } = await import('./sandbox/open.ts');
+  await using sandbox = await openSandbox({ fresh: flags.fresh, script: flags.script, stop });
+  const [{ loadSettings }, { openApp }, { openLog }] = await Promise.all([
+    import('./settings.ts'),
+    import('./app.ts'),
+    import('#adapters/system/log.ts'),
+  ]);
+  const log = openLog({ level: flags.logLevel, format: flags.logFormat, write: sandbox.botLog });
+  await using app = await openApp(loadSettings({ file: sandbox.settingsFile }), { log, stop });
+  return await sandbox.prompt(app.bot);
+}
+
+function tell(error: unknown): number {
+  const ops = asOpsError(error);
+  const cause = ops.kind === 'internal' && ops.cause instanceof Error ? ` ${ops.cause.stack ?? ops.cause.message}` : '';
+  process.stderr.write(`${ops.message}${cause}\n${ops.hint === undefined ? '' : `${ops.hint}\n`}`);
+  if (ops.kind === 'held') return exitCodes.held;
+  return ops.kind === 'invalid' || ops.kind === 'misconfigured' ? exitCodes.wrong : exitCodes.failed;
+}
+
+// Stripping the types of some hundred files is most of the start; a second start reads what the first one stripped.
+enableCompileCache();
+process.exitCode = await run(process.argv.slice(2));

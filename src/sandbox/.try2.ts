@@ -1,0 +1,14 @@
+import { openStack } from '#sandbox/stack.ts';
+import { writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+await using stack = await openStack({ dir: process.argv[2]!, log: console.log });
+const [p, a] = await Promise.all([stack.prometheus, stack.alertmanager]);
+const t=performance.now();
+createServer((q, r) => { let b=''; q.on('data',(c)=>b+=c); q.on('end',()=>{console.log(performance.now()-t, q.headers, b); r.end()}) }).listen(23777,'127.0.0.1');
+await a.setWebhook('http://127.0.0.1:23777/x', 'sec');
+await writeFile(p.rulesFile, JSON.stringify({ groups: [{ name: 'test', rules: [{ alert: 'S', expr: 'up{job="synapse"} == 1', labels: { severity: 'critical' } }] }] }));
+await p.reload();
+await new Promise((r) => setTimeout(r, 9000));
+for (const u of ['/api/v1/targets', '/api/v1/alertmanagers', '/api/v1/alerts','/api/v1/rules']) console.log((await (await fetch(p.url + u)).text()).slice(0,1500));
+console.log((await (await fetch(a.url + '/api/v2/alerts')).text()).slice(0,1500));
+process.exit();
