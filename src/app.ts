@@ -1,22 +1,26 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { everyMinute } from '#adapters/cron/bell.ts';
+import { ProbeRoom } from '#adapters/matrix/probe-room.ts';
+import { roundTrip } from '#adapters/matrix/round-trip.ts';
 import { openMatrix } from '#adapters/matrix/open.ts';
 import { MatrixOpsRoom } from '#adapters/matrix/room.ts';
 import { SyncLoop } from '#adapters/matrix/sync.ts';
-import { openParts } from './parts.ts';
 import { verifyAudit } from '#domain/audit.ts';
 import type { BotInfo } from '#domain/bot.ts';
 import type { Clock } from '#domain/clock.ts';
 import { asOpsError, OpsError } from '#domain/errors.ts';
+import type { Signal } from '#domain/incidents.ts';
 import type { Log } from '#domain/log.ts';
 import type { Person } from '#domain/operators.ts';
+import type { RoomId } from '#domain/rooms.ts';
 import { Approvals } from '#engine/approvals.ts';
 import { Catalogue } from '#engine/catalogue.ts';
 import type { Command } from '#engine/command.ts';
 import { Door } from '#engine/door.ts';
-import { type House, missingPort } from '#engine/house.ts';
+import { type House, isJoined, missingPort } from '#engine/house.ts';
 import { Intake } from '#engine/intake.ts';
 import type { SitePorts } from '#engine/ports.ts';
+import { DailyReports } from '#engine/reports.ts';
 import { RunBook } from '#engine/run-book.ts';
 import { Runner } from '#engine/runner.ts';
 import { Sender } from '#engine/sender.ts';
@@ -25,13 +29,19 @@ import { Takings } from '#engine/takings.ts';
 import { Warden } from '#engine/warden.ts';
 import { openStorage } from '#storage/open.ts';
 import { SystemClock } from '#adapters/system/clock.ts';
+import { openCheckParts } from './check-parts.ts';
 import { discover } from './discover.ts';
+import { openParts } from './parts.ts';
+import { openMetrics, openServe } from './serve.ts';
 import { partsOff, type Settings } from './settings.ts';
+import { version } from './version.ts';
+import { loadChecks, loadJobs, openWatch } from './watch.ts';
 
 const site = 'default';
 const tickMs = 1000;
 const graceMs = 5000;
 const longestWaitMs = 30_000;
+const syncStaleMs = 120_000;
 
 export type AppOverrides = { clock?: Clock; log: Log; stop?: AbortSignal };
 export interface App extends AsyncDisposable {
@@ -42,32 +52,25 @@ const isCommand = (value: unknown): value is Command =>
   value !== null && typeof value === 'object' && 'kind' in value && (value.kind === 'query' || value.kind === 'change');
 export const loadCommands = (): Promise<Map<string, Command>> => discover(new URL('./commands/', import.meta.url), isCommand);
 
-export const version = (): string =>
-  (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }).version;
-
 /** Everything put together, from the memory up to the sync, which comes last; it stops in reverse. */
 export async function openApp(settings: Settings, overrides: AppOverrides): Promise<App> {
   const { log } = overrides;
   const clock = overrides.clock ?? new SystemClock();
   await using stack = new AsyncDisposableStack();
-  const people: Person[] = settings.people.map((person) => ({
-    ...person,
-    fixed: true,
-    shell: person.shell,
-    addedBy: undefined,
-    addedAt: undefined,
-  }));
-  const storage = stack.use(openStorage({ file: join(settings.dataDir, 'opsroom.db'), people }));
+  const storage = stack.use(openStorage({ file: join(settings.dataDir, 'opsroom.db'), people: fixedPeople(settings) }));
   const { ledger } = storage;
   const token = settings.matrix.accessToken;
   if (token === undefined) throw new OpsError('misconfigured', 'matrix.accessToken is missing.');
-  const [commands, matrix, parts] = await Promise.all([
+  const [commands, checks, jobs, matrix, parts] = await Promise.all([
     loadCommands(),
+    loadChecks(),
+    loadJobs(),
     patiently(clock, log, overrides.stop, () => openMatrix({ ...settings.matrix, accessToken: token.reveal() })),
     openParts(settings, clock),
   ]);
   stack.use(parts);
-
+  const { request } = matrix.connection;
+  const stop = new AbortController();
   const bot: BotInfo = {
     user: matrix.bot,
     opsRoom: matrix.room,
@@ -78,64 +81,116 @@ export async function openApp(settings: Settings, overrides: AppOverrides): Prom
     startedAt: clock.now(),
     off: partsOff(settings),
   };
+  const metrics = openMetrics({ ledger, clock, version: bot.version, backups: parts.ports.backups });
+  const probeRoom = new ProbeRoom({
+    request,
+    known: ledger.switch('probe-room') as RoomId | undefined,
+    remember: (room) => ledger.commit({ at: clock.now(), switches: [{ name: 'probe-room', value: room }] }),
+  });
+  const watch = openWatch({
+    settings,
+    storage,
+    bot,
+    clock,
+    log,
+    checks,
+    jobs,
+    ports: openCheckParts(settings, clock, parts, roundTrip(probeRoom.hands(clock)), stack),
+    signal: stop.signal,
+    count: (fate, alerts) => metrics.alerts(fate, alerts),
+  });
+
   const takings = new Takings(ledger, clock, site);
+  const queues = {
+    depth: () => {
+      const { pending, oldestAt } = ledger.outboxDepth();
+      const oldestOutboxMs = oldestAt === undefined ? undefined : Math.max(0, clock.now() - oldestAt);
+      return { inbox: ledger.inboxDepth(), outbox: pending, oldestOutboxMs };
+    },
+  };
   const ports: SitePorts = {
     ...parts.ports,
     bot,
     clock,
     takings,
+    queues,
     operators: storage.operators,
     readings: storage.readings,
+    health: watch.health,
+    incidents: watch.desk,
     switches: new Switchboard(ledger, clock),
     audit: { find: (filter) => ledger.audit(filter), verify: () => verifyAudit(ledger.auditAll()) },
     adminUser: parts.adminUser,
-    // Replaced below: the three stand on the door, which stands on the ports.
+    // These three stand on the door, which stands on the ports.
     runs: undefined as never,
     catalogue: undefined as never,
+    approvals: undefined as never,
   };
   const catalogue = new Catalogue(commands, (command) => missingPort(command, ports));
-  const house: House = {
-    ledger,
-    catalogue,
-    clock,
-    log,
-    build: bot.version,
-    settings: { prefix: settings.prefix, ...settings.approvals, limits: settings.limits },
-    ports: () => ports,
-  };
+  const { callerMs, twoPersonMs } = settings.approvals;
+  const doorSettings = { prefix: settings.prefix, callerMs, twoPersonMs, limits: settings.limits };
+  const house: House = { ledger, catalogue, clock, log, build: bot.version, settings: doorSettings, ports: () => ports };
   const runner = new Runner(house);
   const approvals = new Approvals(house, runner);
-  Object.assign(ports, { runs: new RunBook(ledger, runner), catalogue, approvals });
-  const intake = new Intake(house, { door: new Door(house, runner), approvals, alertReaction: () => false });
+  const runs = new RunBook(ledger, runner);
+  const { health, desk: incidents } = watch;
+  const reports = new DailyReports({ bot, clock, health, incidents, runs, readings: storage.readings, backups: parts.ports.backups });
+  Object.assign(ports, { runs, catalogue, approvals, reports });
+  const intake = new Intake(house, {
+    door: new Door(house, runner),
+    approvals,
+    alertReaction: ({ event, emoji, sender }) =>
+      watch.alerter.reaction({ event, emoji, sender, joined: isJoined(house, site, sender) }),
+  });
   const sender = new Sender({ ledger, room: new MatrixOpsRoom(matrix.connection), clock, log });
   ledger.onOutbox(() => sender.wake());
-
   const sync = new SyncLoop({
-    request: matrix.connection.request,
+    request,
     site,
     bot: matrix.bot,
     room: matrix.room,
     sink: ledger,
     clock,
     log,
-    wanted: (item) => isForBot(item.body, bot) || (item.body.kind === 'withdrawn' && ledger.runsBy({ key: item.body.event, limit: 1 }).length > 0),
+    wanted: (item) =>
+      isForBot(item.body, bot) ||
+      (item.body.kind === 'withdrawn' && ledger.runsBy({ key: item.body.event, limit: 1 }).length > 0),
     taken: () => intake.wake(),
+    alsoRooms: () => probeRoom.rooms(),
+    seen: (event) => probeRoom.seen(event),
   });
 
-  const stop = new AbortController();
-  const loops = [sender.run(stop.signal), intake.run(stop.signal), ticking(clock, stop.signal, log, () => approvals.tick())];
+  const ring = (): void => {
+    if (watch.scheduler.onMinute(clock.now()) > 0) intake.wake();
+  };
+  const tick = (): void => {
+    approvals.tick();
+    watch.alerter.tick();
+  };
+  const loops = [sender.run(stop.signal), intake.run(stop.signal), ticking(clock, stop.signal, log, tick), watch.prober.run(stop.signal)];
   if (parts.ports.calls) loops.push(new Warden({ calls: parts.ports.calls, takings, clock, log }).run(stop.signal));
-  runner.recover();
-  loops.push(sync.run(stop.signal));
   stack.defer(async () => {
     await runner.close(graceMs);
     stop.abort();
     await Promise.allSettled(loops);
   });
+  await parts.ports.backups?.tidy().catch((error: unknown) => log.warn({ why: asOpsError(error).message }, 'left-over backups cannot be tidied'));
+  runner.recover();
+  const syncIsFresh = (): boolean => sync.lastAnswerMs !== undefined && clock.monotonicMs() - sync.lastAnswerMs < syncStaleMs;
+  const partStates = () => [{ part: 'sync', ready: syncIsFresh() }];
+  const receive = (signals: Signal[]): void => void watch.alerter.receive(signals);
+  const server = await openServe({ settings, site, clock, log, metrics, parts: partStates, receive });
+  if (server) stack.use(server);
+  stack.use(everyMinute(ring));
+  ring();
+  loops.push(sync.run(stop.signal));
   log.info({ user: bot.user, room: bot.opsRoom, commands: commands.size, off: bot.off.map((o) => o.part) }, 'the bot is ready');
   const disposal = stack.move();
   return { bot, [Symbol.asyncDispose]: () => disposal.disposeAsync() };
 }
+
+const fixedPeople = (settings: Settings): Person[] =>
+  settings.people.map((person) => ({ ...person, fixed: true, addedBy: undefined, addedAt: undefined, shell: person.shell }));
 
 /** Everything else that people say in the room is none of the bot's business and isn't stored. */
 function isForBot(body: { kind: string; text?: string }, bot: BotInfo): boolean {

@@ -1,4 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Catalogue } from '#engine/catalogue.ts';
 import type { Check } from '#engine/check.ts';
@@ -11,7 +13,7 @@ import type { SchemaNode } from './docs/schema-node.ts';
 import { settingsReference } from './docs/settings-reference.ts';
 import { settingsJsonSchema } from './settings.ts';
 
-// Writes the generated files of `config/`; with --check only says which are stale, and exits 1.
+// Writes the generated files of `config/` (or of --into DIRECTORY); with --check only says which are stale, and exits 1.
 
 const isCheck = (value: unknown): value is Check => typeof value === 'object' && value !== null && 'rules' in value;
 const schema = settingsJsonSchema() as SchemaNode;
@@ -25,15 +27,18 @@ const pages: Record<string, string> = {
   'settings.md': settingsReference(schema) + rulesReference([...checks.values()]),
 };
 
-const { values } = parseArgs({ options: { check: { type: 'boolean', default: false } } });
+const { values } = parseArgs({ options: { check: { type: 'boolean', default: false }, into: { type: 'string' } } });
+const directory = values.into ?? fileURLToPath(new URL('../config', import.meta.url));
 const stale: string[] = [];
 for (const [name, text] of Object.entries(pages)) {
-  const file = new URL(`../config/${name}`, import.meta.url);
+  const file = join(directory, name);
   const written = await readFile(file, 'utf8').catch(() => undefined);
   if (written === text) continue;
-  stale.push(`config/${name}`);
+  stale.push(file);
   if (!values.check) await writeFile(file, text);
 }
-for (const name of stale)
-  process.stdout.write(`${name} ${values.check ? 'is stale: npm run docs writes it' : 'written'}\n`);
+for (const file of stale) {
+  const shown = relative(process.cwd(), file);
+  process.stdout.write(`${shown} ${values.check ? 'is stale: npm run docs writes it' : 'written'}\n`);
+}
 if (values.check && stale.length > 0) process.exitCode = 1;

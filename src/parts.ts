@@ -2,16 +2,20 @@ import { join } from 'node:path';
 import { openLiveKit } from '#adapters/livekit/open.ts';
 import { SynapseSessionsDatabase } from '#adapters/postgres/open-id-tokens.ts';
 import { PostgresRoster } from '#adapters/postgres/roster.ts';
+import { openBackups } from '#adapters/postgres/backups.ts';
 import { openSynapse } from '#adapters/synapse/open.ts';
 import { FileHandover } from '#adapters/system/handover.ts';
 import type { UserId } from '#domain/accounts.ts';
 import type { Clock } from '#domain/clock.ts';
 import type { Ports } from '#engine/ports.ts';
+import { version } from './version.ts';
 import type { Settings } from './settings.ts';
 
 /** The outside systems that the settings name; what they leave out is off and missing here. */
 export interface Parts extends AsyncDisposable {
-  ports: Partial<Pick<Ports, 'accounts' | 'rooms' | 'tokens' | 'calls' | 'roster' | 'sessions' | 'handover'>>;
+  ports: Partial<Pick<Ports, 'accounts' | 'rooms' | 'tokens' | 'calls' | 'roster' | 'sessions' | 'handover' | 'backups'>>;
+  /** A read that has to go to Synapse's database. */
+  homeserverDatabase: () => Promise<{ latencyMs: number }>;
   adminUser: () => UserId | undefined;
 }
 
@@ -51,9 +55,23 @@ export async function openParts(settings: Settings, clock: Clock): Promise<Parts
     const { host, port, database, user, password } = settings.postgres;
     const login = { host, port, database, user, password: password?.reveal() ?? '' };
     ports.sessions = stack.use(new SynapseSessionsDatabase(login));
+    if (settings.backups) {
+      const { binDirectory } = settings.postgres;
+      const address = { host, port, database, user, password: password?.reveal() };
+      ports.backups = openBackups({
+        postgres: { ...address, ...(binDirectory === undefined ? {} : { binDir: binDirectory }) },
+        directory: settings.backups.directory,
+        build: version(),
+        clock,
+        verifies: settings.backups.verify,
+      });
+    }
   }
   const disposal = stack.move();
-  return { ports, adminUser: () => synapse.findAdminUser(), [Symbol.asyncDispose]: () => disposal.disposeAsync() };
+  return {
+    ports,
+    homeserverDatabase: () => synapse.probes.database(),
+    adminUser: () => synapse.findAdminUser(), [Symbol.asyncDispose]: () => disposal.disposeAsync() };
 }
 
 const quoted = (name: { schema: string | undefined; table: string }): string =>

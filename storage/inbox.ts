@@ -47,6 +47,10 @@ export class SqliteInbox {
     return this.#tables.inbox.all(`WHERE state = 'new' ORDER BY id LIMIT ?`, limit);
   }
 
+  depth(): number {
+    return this.#db.prepare(`SELECT count(*) FROM inbox WHERE state = 'new'`).pluck().get() as number;
+  }
+
   settle(outcome: { id: number; state: 'done' | 'ignored'; run?: number }): boolean {
     const sql = `UPDATE inbox SET state = ?, run = ? WHERE id = ? AND state = 'new'`;
     return this.#db.prepare(sql).run(outcome.state, outcome.run ?? null, outcome.id).changes === 1;

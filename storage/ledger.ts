@@ -115,6 +115,7 @@ export class SqliteLedger implements Ledger {
   roomFacts: Ledger['roomFacts'] = (room) => this.#inbox.roomFacts(room);
   take: Ledger['take'] = (batch) => this.#inbox.take(batch);
   newItems: Ledger['newItems'] = (limit) => this.#inbox.newItems(limit);
+  inboxDepth = (): number => this.#inbox.depth();
 
   run(id: number): Run | undefined {
     return this.#tables.runs.first('WHERE id = ?', id);

@@ -18,7 +18,7 @@ export default defineConfig({
           pool: 'threads',
           isolate: false,
           sequence: { groupOrder: 0 },
-          testTimeout: 10_000,
+          testTimeout: 30_000,
         },
       },
       {

@@ -87,9 +87,10 @@ function compactNames(rest: readonly Incident[]): { lines: Line[]; left: number 
   for (const kind of ['critical', 'warning', 'info', 'resolved'] as const) {
     const ids = new Map<string, number[]>();
     for (const incident of rest) {
-      if ((isOpen(incident) ? incident.severity : 'resolved') === kind) {
-        ids.set(incident.name, [...(ids.get(incident.name) ?? []), incident.id]);
-      }
+      if ((isOpen(incident) ? incident.severity : 'resolved') !== kind) continue;
+      const of = ids.get(incident.name);
+      if (of === undefined) ids.set(incident.name, [incident.id]);
+      else of.push(incident.id);
     }
     const shown: string[] = [];
     for (const [name, of] of ids) {

@@ -53,6 +53,7 @@ export interface Ledger {
   /** Stores position, facts and the items not seen before; gives those items. */
   take(batch: Batch): InboxItem[];
   newItems(limit: number): InboxItem[];
+  inboxDepth(): number;
 
   run(id: number): Run | undefined;
   runsBy(filter: { states?: readonly RunState[]; actor?: UserId; key?: string; command?: string; limit?: number }): Run[];

@@ -80,7 +80,7 @@ function page(house: AlertHouse, draft: AlertDraft, post: number, due: readonly 
   const reason: PageReason = due.some((i) => i.ackedBy !== undefined) ? 'ack-ran-out' : step > 0 ? 'unanswered' : 'first';
   const waiting = waitingPage(house, first);
   // A page that nobody could get yet (Matrix was down) is replaced by this one, for the people of both.
-  const before = waiting?.content.kind === 'message' ? waiting.content.mentions : [];
+  const before: UserId[] = [];
   const users = [...new Set([...before, ...audienceOf(house, draft, due)])];
   const id = ledger.reserve('outbox');
   const lane = `page:${first.id}`;

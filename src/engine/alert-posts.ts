@@ -24,7 +24,11 @@ function groupPost(house: AlertHouse, draft: AlertDraft, group: string): number 
 
 function byGroup(incidents: readonly Incident[]): Incident[][] {
   const groups = new Map<string, Incident[]>();
-  for (const incident of incidents) groups.set(incident.group, [...(groups.get(incident.group) ?? []), incident]);
+  for (const incident of incidents) {
+    const members = groups.get(incident.group);
+    if (members === undefined) groups.set(incident.group, [incident]);
+    else members.push(incident);
+  }
   return [...groups.values()];
 }
 

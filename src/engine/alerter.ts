@@ -148,7 +148,9 @@ export class Alerter {
       changed.push(next);
       if (next.message === undefined) continue;
       draft.touch(next.message);
-      posts.set(next.message, [...(posts.get(next.message) ?? []), next]);
+      const members = posts.get(next.message);
+      if (members === undefined) posts.set(next.message, [next]);
+      else members.push(next);
     }
     for (const [post, members] of posts) {
       const text = `👍 ${by} acknowledged ${namesOf(members)} until ${formatMoment(until, this.house.timezone, draft.now)}.`;

@@ -26,7 +26,7 @@ const defaultTimeoutMs = 10_000;
 const defaultKeepMs = 8 * 86_400_000;
 const trimEveryMs = 6 * 3_600_000;
 // A rate needs two scrapes: after a start the second comes sooner than its period.
-const secondReadMs = 5000;
+const secondReadMs = 20_000;
 
 /** Runs every check at its period, stores what it read, judges it and tells. A check that fails is a reading too. */
 export class Prober {

@@ -1,8 +1,10 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Accounts, UserId } from '#domain/accounts.ts';
 import { firstPassword, type HomeserverWorld, worlds } from './homeserver-world.ts';
 
 const installMs = 15 * 60_000;
+// A real part on a busy machine.
+vi.setConfig({ testTimeout: 60_000 });
 const validForMs = 60_000;
 
 describe.each(worlds)('Accounts on %s', (_name, open) => {
@@ -169,7 +171,8 @@ describe.each(worlds)('Accounts on %s', (_name, open) => {
     await world.kick(owner, kicked, user);
     await accounts.setSuspended(user, true);
     const puppet = await accounts.actAs(user, validForMs);
-    for (const room of [joined, invited, own, foreign, kicked, joined, invited, own]) await puppet.leave(room, 'disabled');
+    for (const room of [joined, invited, own, foreign, kicked, joined, invited, own])
+      await puppet.leave(room, 'disabled');
     const memberships = await accounts.memberships(user);
     for (const room of [joined, invited, own, kicked]) expect(memberships.get(room)).toBe('leave');
     expect(memberships.get(foreign)).toBeUndefined();
@@ -243,7 +246,9 @@ describe.each(worlds)('Accounts on %s', (_name, open) => {
     expect(await accounts.get(user)).toMatchObject({ deactivated: true, erased: true });
     expect(await accounts.devices(user)).toEqual([]);
     expect(await world.login(user)).toBe(false);
-    await expect.poll(async () => (await accounts.memberships(user)).get(room) ?? 'leave', { timeout: 10_000 }).toBe('leave');
+    await expect
+      .poll(async () => (await accounts.memberships(user)).get(room) ?? 'leave', { timeout: 10_000 })
+      .toBe('leave');
     const only = await accounts.list({ deactivated: true });
     expect(only.accounts.map((account) => account.user)).toEqual([user]);
     expect((await accounts.list({ deactivated: false, text: 'gone' })).total).toBe(0);

@@ -51,7 +51,11 @@ async function liveKitWorld(): Promise<CallWorld> {
   };
 }
 
-export async function callToken(keys: { apiKey: string; apiSecret: string }, room: string, identity: string): Promise<string> {
+export async function callToken(
+  keys: { apiKey: string; apiSecret: string },
+  room: string,
+  identity: string,
+): Promise<string> {
   const token = new AccessToken(keys.apiKey, keys.apiSecret, { identity, ttl: 600 });
   token.addGrant({ roomJoin: true, room });
   return token.toJwt();

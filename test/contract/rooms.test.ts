@@ -1,9 +1,11 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { UserId } from '#domain/accounts.ts';
 import { parseRoomId, type RoomAlias, type Rooms } from '#domain/rooms.ts';
 import { type HomeserverWorld, worlds } from './homeserver-world.ts';
 
 const installMs = 15 * 60_000;
+// A real part on a busy machine.
+vi.setConfig({ testTimeout: 60_000 });
 
 describe.each(worlds)('Rooms on %s', (_name, open) => {
   let world: HomeserverWorld;
@@ -44,7 +46,12 @@ describe.each(worlds)('Rooms on %s', (_name, open) => {
 
   test('tells a private, encrypted room without a name; invited ones are no members', async () => {
     const room = await world.newRoom({ creator: owner, encrypted: true, invited: [guest] });
-    expect(await rooms.get(room)).toMatchObject({ name: undefined, encrypted: true, joinRule: 'invite', public: false });
+    expect(await rooms.get(room)).toMatchObject({
+      name: undefined,
+      encrypted: true,
+      joinRule: 'invite',
+      public: false,
+    });
     expect(await rooms.members(room)).toEqual([owner]);
   });
 

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { UserId } from '#domain/accounts.ts';
 import type { Roster } from '#domain/roster.ts';
 import { PostgresRoster } from '#adapters/postgres/roster.ts';
@@ -9,6 +9,8 @@ import { openStack } from '#sandbox/stack.ts';
 import { FakeRoster } from '#test/fakes/roster.ts';
 
 const installMs = 15 * 60_000;
+// A real part on a busy machine.
+vi.setConfig({ testTimeout: 60_000 });
 
 type Person = { id: string; user: UserId; rawStatus: string; projects: string[]; credentials: number };
 interface RosterWorld extends AsyncDisposable {

@@ -64,8 +64,14 @@ export class FakeAccounts implements Accounts {
   /** A session as a client's login makes it. Throws `denied` as the homeserver refuses it. */
   login(user: UserId, password: string): Device {
     const stored = this.#get(user);
-    if (stored.locked || stored.deactivated || stored.password !== password) throw new OpsError('denied', 'Login refused.');
-    const device = { id: `D${stored.devices.length + 1}`, displayName: undefined, lastSeenAt: undefined, lastSeenIp: undefined };
+    if (stored.locked || stored.deactivated || stored.password !== password)
+      throw new OpsError('denied', 'Login refused.');
+    const device = {
+      id: `D${stored.devices.length + 1}`,
+      displayName: undefined,
+      lastSeenAt: undefined,
+      lastSeenIp: undefined,
+    };
     stored.devices.push(device);
     return device;
   }
@@ -179,9 +185,19 @@ export class FakeAccounts implements Accounts {
   }
 }
 
-const accountOf = ({ devices: _devices, rateLimit: _limit, password: _password, ...account }: Stored): Account => ({ ...account });
+const accountOf = ({ devices: _devices, rateLimit: _limit, password: _password, ...account }: Stored): Account => ({
+  ...account,
+});
 
-const summaryOf = ({ user, displayName, admin, deactivated, locked, createdAt, lastSeenAt }: Account): AccountSummary => ({
+const summaryOf = ({
+  user,
+  displayName,
+  admin,
+  deactivated,
+  locked,
+  createdAt,
+  lastSeenAt,
+}: Account): AccountSummary => ({
   user,
   displayName,
   admin,
@@ -199,4 +215,3 @@ function matches(account: Account, filter: AccountFilter): boolean {
   if (text.startsWith('@')) return account.user.includes(text);
   return localpartOf(account.user).includes(text) || (account.displayName ?? '').toLowerCase().includes(text);
 }
-

@@ -24,7 +24,11 @@ export class FakeCallServer implements CallServer {
 
   rooms(): Promise<CallRoom[]> {
     return this.faults.run('rooms', [], () =>
-      [...this.#rooms].map(([name, { startedAt, participants }]) => ({ name, startedAt, participants: participants.size })),
+      [...this.#rooms].map(([name, { startedAt, participants }]) => ({
+        name,
+        startedAt,
+        participants: participants.size,
+      })),
     );
   }
 

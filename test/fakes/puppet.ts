@@ -34,7 +34,8 @@ export class FakePuppet implements Puppet {
       const membership = rooms.membershipOf(room, this.#user);
       if (membership === 'join') return;
       const may = membership !== 'ban' && (rooms.isPublic(room) || membership === 'invite');
-      if (!may || this.#accounts.peek(this.#user).suspended) throw new OpsError('denied', `${this.#user} may not join ${room}.`);
+      if (!may || this.#accounts.peek(this.#user).suspended)
+        throw new OpsError('denied', `${this.#user} may not join ${room}.`);
       rooms.setMembership(room, this.#user, 'join');
     });
   }
@@ -43,7 +44,8 @@ export class FakePuppet implements Puppet {
     return this.#accounts.faults.run('invite', [room, user, this.#user], () => {
       this.#requireUsable();
       const { rooms } = this.#accounts;
-      if (rooms.membershipOf(room, this.#user) !== 'join') throw new OpsError('denied', `${this.#user} not in room ${room}.`);
+      if (rooms.membershipOf(room, this.#user) !== 'join')
+        throw new OpsError('denied', `${this.#user} not in room ${room}.`);
       if (rooms.membershipOf(room, user) === 'ban') throw new OpsError('denied', `${user} is banned from the room.`);
       if (rooms.membershipOf(room, user) !== 'join') rooms.setMembership(room, user, 'invite');
     });

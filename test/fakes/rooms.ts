@@ -80,7 +80,10 @@ export class FakeRooms implements Rooms {
     return this.faults.run('list', [options], () => {
       const text = (options.text ?? '').toLowerCase();
       const found = [...this.#rooms.values()]
-        .filter(({ id, name, alias }) => [name, alias].some((part) => part?.toLowerCase().includes(text)) || id === options.text || text === '')
+        .filter(
+          ({ id, name, alias }) =>
+            [name, alias].some((part) => part?.toLowerCase().includes(text)) || id === options.text || text === '',
+        )
         .toSorted((a, b) => (a.name ?? '').localeCompare(b.name ?? ''));
       const from = options.from ?? 0;
       const page = found.slice(from, from + (options.limit ?? 100));

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { AudioSource, LocalAudioTrack, Room, TrackPublishOptions } from '@livekit/rtc-node';
 import { AccessToken } from 'livekit-server-sdk';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { openLiveKit } from '#adapters/livekit/open.ts';
 import { SystemClock } from '#adapters/system/clock.ts';
 import { openStack, type Stack } from '#sandbox/stack.ts';
@@ -13,6 +13,7 @@ import { callToken, signal } from '#test/contract/call-world.ts';
 import { ScriptedServer } from './scripted-server.ts';
 
 const installMs = 15 * 60_000;
+vi.setConfig({ testTimeout: 60_000 });
 const clock = new SystemClock();
 const keys = { apiKey: 'devkey', apiSecret: 'a-secret-of-more-than-32-characters-xyz' };
 const jwt = /eyJ[\w-]+/;
@@ -58,7 +59,9 @@ describe('with a real LiveKit', () => {
       const microphone = LocalAudioTrack.createAudioTrack('microphone', new AudioSource(48_000, 1));
       await person.localParticipant?.publishTrack(microphone, new TrackPublishOptions());
       const tracks = async (): Promise<unknown> => (await calls.participants('tracks'))[0]?.tracks;
-      await expect.poll(tracks).toEqual([{ sid: expect.stringMatching(/^TR_/) as string, kind: 'audio', muted: false }]);
+      await expect
+        .poll(tracks)
+        .toEqual([{ sid: expect.stringMatching(/^TR_/) as string, kind: 'audio', muted: false }]);
     } finally {
       await person.disconnect();
     }
@@ -95,11 +98,16 @@ test('a removal without an answer may have happened; a list changes nothing', as
 test('not ready is unavailable', async () => {
   await using server = await ScriptedServer.open({ status: 406, body: 'Not Ready' });
   const { probeHealth } = openLiveKit({ url: server.url, ...keys, clock });
-  await expect(probeHealth()).rejects.toMatchObject({ kind: 'unavailable', message: expect.stringContaining('not ready') as string });
+  await expect(probeHealth()).rejects.toMatchObject({
+    kind: 'unavailable',
+    message: expect.stringContaining('not ready') as string,
+  });
 });
 
 test('an address that is none is refused at once', () => {
-  expect(() => openLiveKit({ url: 'livekit', ...keys, clock })).toThrow(expect.objectContaining({ kind: 'misconfigured' }));
+  expect(() => openLiveKit({ url: 'livekit', ...keys, clock })).toThrow(
+    expect.objectContaining({ kind: 'misconfigured' }),
+  );
 });
 
 describe('webhooks', () => {

@@ -50,7 +50,11 @@ describe('what Synapse refuses', () => {
     ['an account without the right', { status: 403, body: notAdmin }, { kind: 'misconfigured' }],
     ['a dead token', { status: 401, body: { errcode: 'M_UNKNOWN_TOKEN' } }, { kind: 'misconfigured' }],
     ['a locked admin', { status: 401, body: { errcode: 'M_USER_LOCKED' } }, { kind: 'misconfigured' }],
-    ['a dead database', { status: 500, body: { errcode: 'M_UNKNOWN', error: 'Internal server error' } }, { kind: 'unavailable' }],
+    [
+      'a dead database',
+      { status: 500, body: { errcode: 'M_UNKNOWN', error: 'Internal server error' } },
+      { kind: 'unavailable' },
+    ],
     ['bad input', { status: 400, body: { errcode: 'M_INVALID_PARAM', error: 'Nonsense' } }, { kind: 'invalid' }],
     ['a clash', { status: 409, body: { errcode: 'M_UNKNOWN', error: 'Taken' } }, { kind: 'conflict' }],
   ];
@@ -77,7 +81,9 @@ describe('what Synapse refuses', () => {
   });
 
   test('a token that no header can hold is refused without being shown', async () => {
-    const error = await caught(openSynapse({ url: 'http://127.0.0.1:9', adminToken: `${adminToken}\n`, clock: new FakeClock() }));
+    const error = await caught(
+      openSynapse({ url: 'http://127.0.0.1:9', adminToken: `${adminToken}\n`, clock: new FakeClock() }),
+    );
     expect(error).toMatchObject({ kind: 'misconfigured' });
     expect(inspect(error, { depth: 20 })).not.toContain(adminToken);
   });
@@ -88,14 +94,19 @@ describe('what is left behind', () => {
     const { synapse } = await openWith([account, 'hang']);
     const error = await caught(synapse.accounts.setLocked(bob, true));
     expect(error).toMatchObject({ kind: 'unavailable', effect: 'unknown' });
-    expect(error.message).toBe('Cannot lock @bob:opsroom.test: Synapse did not answer in 0.3 s. It may or may not have been done.');
+    expect(error.message).toBe(
+      'Cannot lock @bob:opsroom.test: Synapse did not answer in 0.3 s. It may or may not have been done.',
+    );
     expect(await caught(synapse.rooms.get(room))).toMatchObject({ kind: 'unavailable', effect: 'none' });
   });
 
   test('a write whose connection broke, or that a proxy gave up, may have happened, and is not sent twice', async () => {
     for (const reply of ['drop', { status: 504, body: 'Gateway Time-out' }] as const) {
       const { synapse, server } = await openWith([account, reply]);
-      expect(await caught(synapse.accounts.deactivate(bob, false))).toMatchObject({ kind: 'unavailable', effect: 'unknown' });
+      expect(await caught(synapse.accounts.deactivate(bob, false))).toMatchObject({
+        kind: 'unavailable',
+        effect: 'unknown',
+      });
       expect(server.requests.filter((line) => line.startsWith('POST'))).toHaveLength(1);
     }
   });
@@ -128,7 +139,8 @@ describe('when limited', () => {
       return done();
     });
   };
-  const asked = (server: ScriptedServer, path: string): number => server.requests.filter((line) => line.includes(path)).length;
+  const asked = (server: ScriptedServer, path: string): number =>
+    server.requests.filter((line) => line.includes(path)).length;
 
   test('a read waits for the greater of header and body, then asks again', async () => {
     const reply = { status: 429, body: limited, headers: { 'retry-after': '3' } };
@@ -152,14 +164,22 @@ describe('when limited', () => {
 
   test('a leave is patient, a lock is not', async () => {
     const login = { status: 200, body: { access_token: 'syt_puppet' } };
-    const { synapse, clock } = await openWith([account, login, { status: 429, body: limited }, { status: 200, body: {} }]);
+    const { synapse, clock } = await openWith([
+      account,
+      login,
+      { status: 429, body: limited },
+      { status: 200, body: {} },
+    ]);
     const puppet = await synapse.accounts.actAs(bob, 1000);
     let left = false;
     const leaving = puppet.leave(room, 'test').then(() => (left = true));
     await advanceUntil(clock, () => left);
     await leaving;
     const strict = await openWith([account, { status: 429, body: limited }]);
-    expect(await caught(strict.synapse.accounts.setLocked(bob, true))).toMatchObject({ kind: 'limited', effect: 'none' });
+    expect(await caught(strict.synapse.accounts.setLocked(bob, true))).toMatchObject({
+      kind: 'limited',
+      effect: 'none',
+    });
     expect(strict.clock.sleeping).toBe(0);
   });
 
@@ -183,5 +203,6 @@ test('reads try again when a connection was dropped under them', async () => {
 test('the time in a device name is told, another name tells none', () => {
   expect(timeInName('opsroom 2026-11-22T09:00:00Z')).toBe(Date.UTC(2026, 10, 22, 9));
   expect(timeInName('opsroom admin 2026-11-22T09:00Z')).toBe(Date.UTC(2026, 10, 22, 9));
-  for (const name of ['', 'Element on Linux', '2026-99-99T99:99Z', 'since 2026-11-22']) expect(timeInName(name)).toBeUndefined();
+  for (const name of ['', 'Element on Linux', '2026-99-99T99:99Z', 'since 2026-11-22'])
+    expect(timeInName(name)).toBeUndefined();
 });

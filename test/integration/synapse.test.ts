@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import type { UserId } from '#domain/accounts.ts';
 import type { RoomId } from '#domain/rooms.ts';
 import { SynapseSessionsDatabase } from '#adapters/postgres/open-id-tokens.ts';
@@ -12,6 +12,7 @@ import { openStack, type Stack } from '#sandbox/stack.ts';
 import { firstPassword, TestClient } from '#test/contract/homeserver-world.ts';
 
 const installMs = 15 * 60_000;
+vi.setConfig({ testTimeout: 60_000 });
 const clock = new SystemClock();
 
 let stack: Stack;
@@ -126,9 +127,17 @@ test('a login-as token outlives the deletion of all devices, and leaves 12 rooms
   for (let n = 0; n < 12; n++) rooms.push(await client.makeRoom({ creator: user, public: true }));
   await synapse.accounts.setRateLimit(user, undefined);
   const puppet = await synapse.accounts.actAs(user, 300_000);
-  await synapse.accounts.deleteDevices(user, (await synapse.accounts.devices(user)).map(({ id }) => id));
+  await synapse.accounts.deleteDevices(
+    user,
+    (await synapse.accounts.devices(user)).map(({ id }) => id),
+  );
   // 10 at once, then one in 5 s; the admin account's override, which would lift that, isn't set here.
-  await Promise.all([inTurn(rooms.slice(0, 6), (room) => puppet.leave(room, 'x')), inTurn(rooms.slice(6), (room) => puppet.leave(room, 'x'))]);
+  await Promise.all([
+    inTurn(rooms.slice(0, 6), (room) => puppet.leave(room, 'x')),
+    inTurn(rooms.slice(6), (room) => puppet.leave(room, 'x')),
+  ]);
   await puppet.logout();
-  expect([...(await synapse.accounts.memberships(user)).values()].filter((membership) => membership === 'join')).toEqual([]);
+  expect(
+    [...(await synapse.accounts.memberships(user)).values()].filter((membership) => membership === 'join'),
+  ).toEqual([]);
 }, 120_000);

@@ -40,7 +40,7 @@ export class LiveKitCallServer implements CallServer {
     try {
       const participants = await client.listParticipants(room);
       return participants
-        .filter((participant) => participant.state !== disconnected)
+        .filter((participant) => (participant.state as number) !== disconnected)
         .map((participant) => ({
           identity: participant.identity,
           name: participant.name,

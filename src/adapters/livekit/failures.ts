@@ -18,22 +18,36 @@ export const isNotFound = (thrown: unknown): boolean => (thrown as Thrown).code 
 export function failureOf(thrown: unknown, doing: string, write: boolean): OpsError {
   const { name, message = '', status, code, cause } = thrown as Thrown;
   const make = (kind: OpsError['kind'], why: string, effect: Effect, hint: string): OpsError => {
-    const left = effect === 'unknown' ? ' It may or may not have been done.' : write ? ' This step changed nothing.' : '';
+    const left =
+      effect === 'unknown' ? ' It may or may not have been done.' : write ? ' This step changed nothing.' : '';
     const scrubbed = new Error(scrub(`${name ?? ''} ${status ?? ''} ${code ?? cause?.code ?? ''} ${message}`));
     return new OpsError(kind, `Cannot ${doing}: ${why}.${left}`, { effect, hint, cause: scrubbed });
   };
   const unsure: Effect = write ? 'unknown' : 'none';
   if (status === 401 || status === 403) {
-    return make('misconfigured', 'LiveKit refuses the API key', 'none', 'livekit.apiKey and livekit.apiSecret must be in its `keys`.');
+    return make(
+      'misconfigured',
+      'LiveKit refuses the API key',
+      'none',
+      'livekit.apiKey and livekit.apiSecret must be in its `keys`.',
+    );
   }
-  if (isNotFound(thrown)) return make('notFound', 'LiveKit does not know the room or participant', 'none', '!calls lists them.');
+  if (isNotFound(thrown))
+    return make('notFound', 'LiveKit does not know the room or participant', 'none', '!calls lists them.');
   if (status === 404) return make('misconfigured', 'no LiveKit is served there', 'none', 'Check livekit.url.');
   if (status === 429) return make('limited', 'LiveKit limits the rate', 'none', 'Try again in a moment.');
   if (status !== undefined && status >= 500) {
-    return make('unavailable', `LiveKit answered ${status}`, unsure, '!health livekit shows more. Doing it again is safe.');
+    return make(
+      'unavailable',
+      `LiveKit answered ${status}`,
+      unsure,
+      '!health livekit shows more. Doing it again is safe.',
+    );
   }
-  if (status !== undefined) return make('invalid', scrub(message) || `LiveKit answered ${status}`, 'none', '!calls shows the calls.');
-  if (name === 'TimeoutError') return make('unavailable', 'LiveKit did not answer in time', unsure, 'Doing it again is safe.');
+  if (status !== undefined)
+    return make('invalid', scrub(message) || `LiveKit answered ${status}`, 'none', '!calls shows the calls.');
+  if (name === 'TimeoutError')
+    return make('unavailable', 'LiveKit did not answer in time', unsure, 'Doing it again is safe.');
   const refused = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH'].includes(cause?.code ?? '');
   const why = `LiveKit cannot be reached (${cause?.code ?? 'connection lost'})`;
   return make('unavailable', why, refused ? 'none' : unsure, 'Is LiveKit running? Then try again.');

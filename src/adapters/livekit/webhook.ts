@@ -9,7 +9,11 @@ export type LiveKitEvent = { event: string; id: string; room: string | undefined
  * Checks the signature over the raw bytes and reads the event. Throws `denied` when it isn't LiveKit's, `invalid` when it
  * can't be read. Answer 200 before acting on it: LiveKit sends in strict order and waits for each answer.
  */
-export async function verifyWebhook(sdk: Sdk, rawBody: Uint8Array | string, authHeader: string | undefined): Promise<LiveKitEvent> {
+export async function verifyWebhook(
+  sdk: Sdk,
+  rawBody: Uint8Array | string,
+  authHeader: string | undefined,
+): Promise<LiveKitEvent> {
   // The SDK hashes the text as UTF-8; bytes that aren't UTF-8 change in decoding, so they fail the check.
   const body = typeof rawBody === 'string' ? rawBody : new TextDecoder('utf-8', { ignoreBOM: true }).decode(rawBody);
   const receiver = await sdk.receiver();

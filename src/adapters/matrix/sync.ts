@@ -36,7 +36,9 @@ export type SyncOptions = {
   wanted(item: NewInboxItem): boolean;
   /** New items are there. Must return at once: the sync only takes and never waits for a handler. */
   taken(items: InboxItem[]): void;
-  /** Every event of the room, for the round-trip probe. */
+  /** Further rooms whose events are only shown, by `seen`; asked before each request. */
+  alsoRooms?(): readonly RoomId[];
+  /** Events of the further rooms as the sync shows them. */
   seen?(event: MatrixEvent): void;
 };
 
@@ -80,7 +82,7 @@ export class SyncLoop {
       presence: none,
       account_data: none,
       room: {
-        rooms: [this.#options.room],
+        rooms: [this.#options.room, ...(this.#options.alsoRooms?.() ?? [])],
         ephemeral: none,
         account_data: none,
         // Synapse caches an initial sync by its parameters for two minutes: the odd limit makes this one fresh.
@@ -105,6 +107,9 @@ export class SyncLoop {
     const timeline = joined?.timeline?.events ?? [];
     // What was said before the bot ever listened is not for it.
     const missed = since === undefined || !joined?.timeline?.limited ? [] : await this.#backfill(joined.timeline, since);
+    for (const also of this.#options.alsoRooms?.() ?? []) {
+      for (const event of answer.rooms?.join?.[also]?.timeline?.events ?? []) this.#options.seen?.(event);
+    }
     this.#store(answer.next_batch, joined?.state?.events ?? [], since === undefined ? [] : [...missed, ...timeline], timeline);
   }
 
@@ -127,7 +132,7 @@ export class SyncLoop {
   }
 
   #store(position: string, state: MatrixEvent[], events: MatrixEvent[], timeline: MatrixEvent[]): void {
-    const { site, bot, room, sink, clock, wanted, taken, seen } = this.#options;
+    const { site, bot, room, sink, clock, wanted, taken } = this.#options;
     const takenAt = clock.now();
     let facts = this.#facts;
     for (const event of [...state, ...(events.length > 0 ? events : timeline)]) facts = learn(facts, event);
@@ -138,7 +143,6 @@ export class SyncLoop {
     const rooms = facts === this.#facts ? [] : [facts];
     const fresh = sink.take({ stream, position, items, rooms });
     this.#facts = facts;
-    if (seen) for (const event of events) seen(event);
     if (fresh.length > 0) taken(fresh);
   }
 }

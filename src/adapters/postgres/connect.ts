@@ -32,7 +32,8 @@ export class Database implements AsyncDisposable {
       connection: { application_name: 'opsroom', statement_timeout: statementTimeoutMs },
       onnotice: () => undefined,
     };
-    this.#sql = 'url' in settings ? postgres(checkedUrl(settings.url, name), options) : postgres({ ...options, ...settings });
+    this.#sql =
+      'url' in settings ? postgres(checkedUrl(settings.url, name), options) : postgres({ ...options, ...settings });
   }
 
   /** Reads. `doing` completes "Cannot …". */
@@ -70,5 +71,8 @@ export class Database implements AsyncDisposable {
 /** The parser's own error would repeat the address with its password. */
 function checkedUrl(url: string, name: string): string {
   if (/^postgres(?:ql)?:$/.test(URL.parse(url)?.protocol ?? '')) return url;
-  throw new OpsError('misconfigured', `The address of ${name} is not like postgres://user:password@host:5432/database.`);
+  throw new OpsError(
+    'misconfigured',
+    `The address of ${name} is not like postgres://user:password@host:5432/database.`,
+  );
 }

@@ -4,7 +4,8 @@ import { OpsError } from '#domain/errors.ts';
 // tables as the application's code does.
 const name = '(?:[A-Za-z_][A-Za-z0-9_$]*|"(?:[^"\\0]|"")+")';
 const tablePattern = new RegExp(`^(?:(${name})\\.)?(${name})$`);
-const columnPattern = new RegExp(`^(${name})$`);
+// A column stands alone, so a name with blanks or umlauts needs no quotes either.
+const columnPattern = new RegExp(`^(${name}|[^"\\0]+)$`);
 // PostgreSQL cuts longer names without an error.
 const longestBytes = 63;
 
@@ -12,7 +13,10 @@ const longestBytes = 63;
 export function quoteTable(text: string, setting: string): string {
   const [, schema, table] = tablePattern.exec(text) ?? [];
   if (table === undefined) throw refuse(text, setting);
-  return [schema, table].filter((part) => part !== undefined).map((part) => quote(part, setting)).join('.');
+  return [schema, table]
+    .filter((part) => part !== undefined)
+    .map((part) => quote(part, setting))
+    .join('.');
 }
 
 /** A column's name, quoted for SQL. Throws `misconfigured`. */

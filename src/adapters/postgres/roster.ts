@@ -41,7 +41,10 @@ export class PostgresRoster implements Roster, AsyncDisposable {
   async snapshot(id: string): Promise<RosterSnapshot> {
     const { users, memberships, credentials } = this.#names;
     return this.#database.read(`read what ${id} has`, async (sql) => {
-      const [row] = await sql.unsafe(`select ${users.status}::text as status from ${users.table} where ${users.id} = $1`, [id]);
+      const [row] = await sql.unsafe(
+        `select ${users.status}::text as status from ${users.table} where ${users.id} = $1`,
+        [id],
+      );
       if (row === undefined) throw unknownUser(id);
       const projects = memberships ? await projectsOf(sql, memberships, id) : [];
       const [stored] = credentials
@@ -77,7 +80,8 @@ export class PostgresRoster implements Roster, AsyncDisposable {
   async addMemberships(id: string, projects: string[]): Promise<void> {
     const { memberships } = this.#names;
     if (projects.length === 0) return;
-    if (memberships === undefined) throw new OpsError('misconfigured', 'roster.memberships is not set: nothing was added.');
+    if (memberships === undefined)
+      throw new OpsError('misconfigured', 'roster.memberships is not set: nothing was added.');
     const { table, user, project } = memberships;
     await this.#database.write(`add ${id} to projects`, async (sql) => {
       // Not every table forbids a second row, so what is there is left out here.

@@ -18,7 +18,7 @@ export async function listAccounts(api: SynapseApi, filter: AccountFilter): Prom
 /** Synapse can't list only the locked ones. Ordered by that flag they come first, and they are few. */
 async function listLocked(api: SynapseApi, filter: AccountFilter): Promise<Page> {
   const locked: AccountSummary[] = [];
-  for (let from: number | undefined = 0; from !== undefined; ) {
+  for (let from: number | undefined = 0; from !== undefined;) {
     const page: Page = await fetchPage(api, { ...queryOf(filter, from, defaultLimit), order_by: 'locked', dir: 'b' });
     const found = page.accounts.filter((account) => account.locked);
     locked.push(...found);

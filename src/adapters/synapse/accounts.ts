@@ -16,14 +16,7 @@ import type { RoomId } from '#domain/rooms.ts';
 import { z } from 'zod';
 import { listAccounts } from './account-list.ts';
 import { type Answer, type Call, part, type SynapseApi } from './admin-api.ts';
-import {
-  accountAnswer,
-  devicesAnswer,
-  membershipsAnswer,
-  rateLimitAnswer,
-  toAccount,
-  toDevice,
-} from './answers.ts';
+import { accountAnswer, devicesAnswer, membershipsAnswer, rateLimitAnswer, toAccount, toDevice } from './answers.ts';
 import { refusalOf } from './failures.ts';
 import type { AdminIdentity } from './identity.ts';
 import { SynapsePuppet } from './puppet.ts';

@@ -138,7 +138,9 @@ function pauseBeforeNext(failure: Failure, attempt: number): number | undefined 
 }
 
 function queryText(query: Query | undefined): string {
-  const pairs = Object.entries(query ?? {}).flatMap(([key, value]) => (value === undefined ? [] : [[key, String(value)]]));
+  const pairs = Object.entries(query ?? {}).flatMap(([key, value]) =>
+    value === undefined ? [] : [[key, String(value)]],
+  );
   return pairs.length === 0 ? '' : `?${new URLSearchParams(pairs).toString()}`;
 }
 

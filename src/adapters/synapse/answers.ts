@@ -30,7 +30,11 @@ export const accountAnswer = summary.extend({
   threepids: z.array(z.object({ medium: z.string(), address: z.string() })).nullish(),
 });
 
-export const accountsAnswer = z.object({ users: z.array(summary), total: z.number(), next_token: z.string().nullish() });
+export const accountsAnswer = z.object({
+  users: z.array(summary),
+  total: z.number(),
+  next_token: z.string().nullish(),
+});
 
 export const devicesAnswer = z.object({
   devices: z.array(
@@ -42,7 +46,10 @@ export const membershipsAnswer = z.object({
   memberships: z.record(z.string(), z.enum(['join', 'invite', 'knock', 'leave', 'ban'])),
 });
 
-export const rateLimitAnswer = z.object({ messages_per_second: z.number().nullish(), burst_count: z.number().nullish() });
+export const rateLimitAnswer = z.object({
+  messages_per_second: z.number().nullish(),
+  burst_count: z.number().nullish(),
+});
 
 export const roomAnswer = z.object({
   room_id: z.string(),

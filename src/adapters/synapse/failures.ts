@@ -53,18 +53,32 @@ export function failureOfExchange(call: Doing, thrown: unknown, at: Exchange): F
   const code = codeOf(thrown);
   const timedOut = thrown instanceof Error && thrown.name === 'TimeoutError';
   // Only these say for sure that the request never arrived.
-  const neverSent = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT'];
+  const neverSent = [
+    'ECONNREFUSED',
+    'ENOTFOUND',
+    'EAI_AGAIN',
+    'EHOSTUNREACH',
+    'ENETUNREACH',
+    'UND_ERR_CONNECT_TIMEOUT',
+  ];
   const effect = write && !neverSent.includes(code) ? 'unknown' : 'none';
   const why = at.closing
     ? 'the bot is stopping'
     : timedOut
       ? `Synapse did not answer in ${at.timeoutMs / 1000} s`
       : `Synapse cannot be reached (${code || 'connection lost'})`;
-  const error = new OpsError(at.closing ? 'cancelled' : 'unavailable', `Cannot ${call.doing}: ${why}.${stateLeft(write, effect)}`, {
-    effect,
-    hint: effect === 'unknown' ? 'Look at the present state first; doing it again is safe.' : 'Is Synapse running? Then try again.',
-    cause: new Error(scrub(String(thrown), at.secrets)),
-  });
+  const error = new OpsError(
+    at.closing ? 'cancelled' : 'unavailable',
+    `Cannot ${call.doing}: ${why}.${stateLeft(write, effect)}`,
+    {
+      effect,
+      hint:
+        effect === 'unknown'
+          ? 'Look at the present state first; doing it again is safe.'
+          : 'Is Synapse running? Then try again.',
+      cause: new Error(scrub(String(thrown), at.secrets)),
+    },
+  );
   const dropped = code === 'UND_ERR_SOCKET' || code === 'ECONNRESET';
   return { error, again: dropped && !at.closing ? 'soon' : 'never' };
 }
@@ -92,7 +106,12 @@ type Seen = { status: number; errcode: string | undefined; said: string; json: b
 
 function judge(call: Doing, { status, errcode, said, json, headers }: Seen): Kind {
   const text = said === '' ? `Synapse answered ${status}` : said.replace(/\.$/, '');
-  if (status === 429) return { kind: 'limited', why: 'Synapse limits the rate', hint: 'The rate limit of the bot can be lifted: npm start -- init does it.' };
+  if (status === 429)
+    return {
+      kind: 'limited',
+      why: 'Synapse limits the rate',
+      hint: 'The rate limit of the bot can be lifted: npm start -- init does it.',
+    };
   if (status === 401 && json) return unauthorised(call, errcode);
   if (status === 403 && json) {
     return /not a server admin/i.test(said)
@@ -109,10 +128,19 @@ function judge(call: Doing, { status, errcode, said, json, headers }: Seen): Kin
   }
   if (status === 404) return { kind: 'notFound', why: text };
   if (status === 409) return { kind: 'conflict', why: text };
-  if (status >= 500) return { kind: 'unavailable', why: `Synapse answered ${status}${said === '' ? '' : ` (${text})`}`, hint: 'Synapse with its database down answers like this: !health shows both.' };
+  if (status >= 500)
+    return {
+      kind: 'unavailable',
+      why: `Synapse answered ${status}${said === '' ? '' : ` (${text})`}`,
+      hint: 'Synapse with its database down answers like this: !health shows both.',
+    };
   if (status >= 300 && status < 400) {
     const target = URL.parse(headers.get('location') ?? '')?.origin;
-    return { kind: 'misconfigured', why: `this address redirects${target === undefined ? '' : ` to ${target}`}`, hint: 'Put the final address into synapse.url.' };
+    return {
+      kind: 'misconfigured',
+      why: `this address redirects${target === undefined ? '' : ` to ${target}`}`,
+      hint: 'Put the final address into synapse.url.',
+    };
   }
   return { kind: 'invalid', why: text };
 }
@@ -121,10 +149,19 @@ function unauthorised(call: Doing, errcode: string | undefined): Kind {
   const locked = errcode === 'M_USER_LOCKED';
   if (call.caller === 'puppet') {
     return locked
-      ? { kind: 'conflict', why: 'the account is locked, so nobody can act for it', hint: 'Suspend it, unlock it, then run this again.' }
-      : { kind: 'conflict', why: 'the right to act for this account has ended', hint: 'Run it again: it takes a new one.' };
+      ? {
+          kind: 'conflict',
+          why: 'the account is locked, so nobody can act for it',
+          hint: 'Suspend it, unlock it, then run this again.',
+        }
+      : {
+          kind: 'conflict',
+          why: 'the right to act for this account has ended',
+          hint: 'Run it again: it takes a new one.',
+        };
   }
-  const [whose, setting] = call.caller === 'chat' ? ["the bot's chat", 'matrix.accessToken'] : ['the admin', 'synapse.adminToken'];
+  const [whose, setting] =
+    call.caller === 'chat' ? ["the bot's chat", 'matrix.accessToken'] : ['the admin', 'synapse.adminToken'];
   const why = locked ? `${whose} account is locked` : `${setting} is not valid (any more)`;
   return { kind: 'misconfigured', why, hint: mend };
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { UserId } from '#domain/accounts.ts';
-import { type Room, type RoomAlias, type RoomId, type Rooms } from '#domain/rooms.ts';
+import type { Room, RoomAlias, RoomId, Rooms } from '#domain/rooms.ts';
 import { part, type SynapseApi } from './admin-api.ts';
 import { roomAnswer, roomMembersAnswer, roomsAnswer, toRoom } from './answers.ts';
 

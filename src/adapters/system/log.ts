@@ -14,6 +14,8 @@ function pretty(line: string): string {
   const { level, time, msg, ...fields } = JSON.parse(line) as Record<string, unknown> & { level: number; time: number };
   const name = pino.levels.labels[level] ?? String(level);
   const at = new Date(time).toISOString().slice(11, 19);
-  const rest = Object.entries(fields).map(([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`);
+  const rest = Object.entries(fields).map(
+    ([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
+  );
   return `${at} ${name} ${String(msg)}${rest.length > 0 ? `  ${rest.join(' ')}` : ''}\n`;
 }

@@ -56,7 +56,7 @@ export class Screen {
       return ring + this.place(message);
     }
     if (change.kind === 'reaction' || change.kind === 'unreaction') {
-      const verb = change.kind === 'reaction' ? '' : 'took back ';
+      const verb = change.kind === 'reaction' ? '' : 'taken back by ';
       const by = nameOf(change.by, this.view());
       this.lastThread = undefined;
       return this.add({

@@ -85,6 +85,8 @@ export class Terminal implements Disposable {
 
   [Symbol.dispose](): void {
     if (this.resized !== undefined) this.output.off('resize', this.resized);
+    // What follows (the sandbox stopping its parts) isn't written behind a half-typed line.
+    if (this.isTerminal && this.reader !== undefined) this.output.write('\n');
     this.reader?.removeAllListeners();
     this.reader?.close();
     this.reader = undefined;

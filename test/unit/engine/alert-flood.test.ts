@@ -114,7 +114,7 @@ describe('a burst', () => {
 
   it('goes on for ten minutes: about ten events a minute, whatever comes', async () => {
     for (let second = 0; second < 600; second += 1) {
-      desk.alerter.receive(Array.from({ length: 5 }, (_, at) => desk.signal({ name: `S${second}x${at}` })));
+      desk.alerter.receive(Array.from({ length: 2 }, (_, at) => desk.signal({ name: `S${second}x${at}` })));
       await desk.pass(1000);
     }
     for (let from = 0; from < 600_000; from += 60_000) {
@@ -124,7 +124,7 @@ describe('a burst', () => {
     }
     await desk.pass(60_000);
     const text = readable(desk.said);
-    for (let second = 0; second < 600; second += 1) expect(text).toContain(`S${second}x4`);
+    for (let second = 0; second < 600; second += 1) expect(text).toContain(`S${second}x1`);
   }, 60_000);
 
   it('while Matrix is down comes out whole', async () => {

@@ -164,8 +164,8 @@ describe('E7: 24 months with restarts, downtimes and a clock that jumps by up to
     let [truth, downs] = [from, [] as Array<[number, number]>];
     scheduler.onMinute(from);
     while (truth < to + 3 * dayMs) {
-      // About one restart a week, most of them short; the wall clock is wrong now and then.
-      const restart = dice() < 0.01;
+      // About three restarts a month, most of them short; the wall clock is wrong now and then.
+      const restart = dice() < 0.02;
       const stepMs = restart ? dice() ** 4 * 4 * dayMs : (2 + dice() * 6) * hourMs;
       if (restart) {
         downs.push([truth, truth + stepMs]);
