@@ -57,8 +57,8 @@ function startOf(layer: Layer, turn: number): EpochMs {
 
 function shiftAt(layer: Layer, at: EpochMs): Shift {
   const date = Temporal.Instant.fromEpochMilliseconds(at).toZonedDateTimeISO(layer.timezone).toPlainDate();
-  // The turn of this local day or week may not have begun yet; one more on each side covers every offset.
-  let turn = Math.floor(firstMonday.until(date).days / daysOf(layer)) + 1;
+  // The turn of this local day or week, which may not have begun yet.
+  let turn = Math.floor(firstMonday.until(date).days / daysOf(layer));
   while (startOf(layer, turn) > at) turn -= 1;
   return { turn, from: startOf(layer, turn), until: startOf(layer, turn + 1) };
 }

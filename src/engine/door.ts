@@ -12,7 +12,7 @@ import { type House, missingPort, permit, portsFor, whereOf } from './house.ts';
 import { checkArgs, findCommand, type ParseContext, readArgs, type Typed } from './parse.ts';
 import { eligible, openPrompt } from './prompt.ts';
 import type { Runner } from './runner.ts';
-import { type Address, errorReply, laneOf, react, say, takeBack } from './speak.ts';
+import { type Address, errorReply, laneOf, react, say, takeBack, typable } from './speak.ts';
 import { shapeOf } from './shape.ts';
 
 const signOfLifeMs = 300;
@@ -168,7 +168,7 @@ export class Door {
     const signal = AbortSignal.timeout(queryTimeoutMs);
     const work = Promise.resolve(query.answer(args, portsFor(query, ports), this.#caller(item, signal)));
     const { result, sign } = await this.#withSign(item, work);
-    const reply = query.view(result, args, ports);
+    const reply = typable(query.view(result, args, ports), this.#house.settings.prefix);
     const address = this.#address(item);
     const kind = item.source === 'schedule' && typed.name === 'report' ? 'report' : 'reply';
     ledger.commit({

@@ -4,6 +4,7 @@ import type { Block, Line, Reply } from '#domain/messages.ts';
 import { type Run, runName } from '#domain/runs.ts';
 import type { ChangeCommand } from './command.ts';
 import type { Hands } from './hands.ts';
+import { typable } from './speak.ts';
 
 const signs: Record<string, string> = { done: '✅', partial: '⚠️', interrupted: '⚠️' };
 
@@ -34,12 +35,8 @@ export function endReply(input: {
   if (inverse !== undefined) offers.push({ text: 'Undo', command: inverse });
   const took = run.begunAt !== undefined && run.endedAt !== undefined ? ` · ${formatDuration(run.endedAt - run.begunAt)}` : '';
   blocks.push({ kind: 'text', lines: [`${runName(run.id)}${took}`] });
-  return {
-    ...reply,
-    title: [`${sign} `, ...(Array.isArray(title) ? title : [title])],
-    blocks,
-    ...(offers.length > 0 ? { offers: offers.map((o) => ({ ...o, command: `${prefix}${o.command}` })) } : {}),
-  };
+  const whole: Reply = { ...reply, title: [`${sign} `, ...(Array.isArray(title) ? title : [title])], blocks, offers };
+  return typable(whole, prefix);
 }
 
 function headline(run: Run, error: OpsError | undefined): string {

@@ -61,6 +61,12 @@ export const react = (
 export const takeBack = (ledger: Ledger, address: Address, outbox: number): NewOutboxRow =>
   row(ledger, address, { kind: 'redaction', of: { outbox } });
 
+/** Offers as they are typed. */
+export const typable = (reply: Reply, prefix: string): Reply =>
+  reply.offers === undefined
+    ? reply
+    : { ...reply, offers: reply.offers.map((offer) => ({ ...offer, command: prefix + offer.command })) };
+
 /** An error in the three sentences it owes: what failed, what state that left, what to do. */
 export function errorReply(error: OpsError, prefix: string, reference?: string): Reply {
   const effect = error.effect === 'unknown' && error.kind !== 'internal' ? ' It may or may not have been done.' : '';

@@ -1,4 +1,5 @@
 import { mkdtemp, rm } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
@@ -63,6 +64,15 @@ describe('names from the settings', () => {
       }),
     );
   });
+});
+
+test('a server that takes the connection and says nothing is unavailable after 5 s', async () => {
+  const silent = createServer();
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+  const { port } = silent.address() as AddressInfo;
+  await using roster = new PostgresRoster({ url: `postgres://x@127.0.0.1:${port}/x` }, tables('x'));
+  await expect(roster.setStatus('1', 'active')).rejects.toMatchObject({ kind: 'unavailable', effect: 'none' });
+  silent.close();
 });
 
 describe('with a real PostgreSQL', () => {

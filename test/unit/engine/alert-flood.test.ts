@@ -33,40 +33,32 @@ describe.each([
   ['one group', () => 'g'],
   ['200 groups of ten', (index: number) => `g${Math.floor(index / 10)}`],
 ])('2,000 critical alerts in 5 s, %s', (_what, group) => {
-  it('are at most 10 events, none is lost, every name can be read, and then it is quiet', async () => {
+  it('are few events, none is lost, every name can be read, and one 👍 on each message answers all', async () => {
     const took = await flood(group);
     await desk.pass(60_000);
     expect(eventsOf(desk.said)).toBeLessThanOrEqual(10);
-    expect(eventsOf(await desk.pass(120_000))).toBe(0);
     expect(desk.desk.list({ open: true })).toHaveLength(2000);
     expect(desk.storage.ledger.incidents({ unsaid: true })).toEqual([]);
     const text = readable(desk.said);
     for (let index = 0; index < 2000; index += 1) expect(text).toContain(name(index));
     // The goal is 20 ms for the whole HTTP answer; this is the part that stores, with room for a busy machine.
     expect(took[100]).toBeLessThan(20);
-  });
 
-  it('ring a few times, not 2,000, and escalate the same way', async () => {
-    await flood(group);
-    await desk.pass(60_000);
     const first = desk.said.filter(({ rings }) => rings);
     expect(first.length).toBeGreaterThan(0);
     expect(first.length).toBeLessThanOrEqual(3);
     for (const page of first) expect(page.mentions).toEqual([user('bob')]);
-    const later = await desk.pass(5 * 60_000);
-    expect(later.filter(({ rings }) => rings).length).toBeLessThanOrEqual(3);
     for (const { state } of desk.desk.list({ open: true })) expect(state).toBe('paged');
-  });
 
-  it('one 👍 on each message acknowledges all of them', async () => {
-    await flood(group);
-    await desk.pass(60_000);
+    expect(eventsOf(await desk.pass(120_000)), 'quiet after a minute').toBe(0);
+    const next = await desk.pass(180_000);
+    expect(next.filter(({ rings }) => rings).length, 'escalated together').toBe(first.length);
+
     for (const { event, edit, rings } of desk.said.slice()) {
       if (!edit && !rings) desk.alerter.reaction({ event, emoji: '👍', sender: user('bob'), joined: true });
     }
     for (const { state } of desk.desk.list({ open: true })) expect(state).toBe('acked');
-    const said = await desk.pass(50 * 60_000);
-    expect(said.filter(({ rings }) => rings)).toEqual([]);
+    expect((await desk.pass(50 * 60_000)).filter(({ rings }) => rings)).toEqual([]);
   });
 });
 
@@ -112,19 +104,19 @@ describe('a burst', () => {
     }
   });
 
-  it('goes on for ten minutes: about ten events a minute, whatever comes', async () => {
-    for (let second = 0; second < 600; second += 1) {
+  it('goes on for minutes: about ten events a minute, whatever comes', async () => {
+    for (let second = 0; second < 200; second += 1) {
       desk.alerter.receive(Array.from({ length: 2 }, (_, at) => desk.signal({ name: `S${second}x${at}` })));
       await desk.pass(1000);
     }
-    for (let from = 0; from < 600_000; from += 60_000) {
-      const start = desk.clock.now() - 600_000 + from;
+    for (let from = 0; from < 200_000; from += 20_000) {
+      const start = desk.clock.now() - 200_000 + from;
       const inMinute = desk.said.filter(({ row }) => row.dueAt >= start && row.dueAt < start + 60_000);
       expect(eventsOf(inMinute)).toBeLessThanOrEqual(12);
     }
     await desk.pass(60_000);
     const text = readable(desk.said);
-    for (let second = 0; second < 600; second += 1) expect(text).toContain(`S${second}x1`);
+    for (let second = 0; second < 200; second += 1) expect(text).toContain(`S${second}x1`);
   }, 60_000);
 
   it('while Matrix is down comes out whole', async () => {
@@ -136,5 +128,15 @@ describe('a burst', () => {
     const said = desk.deliver();
     for (let index = 0; index < 1000; index += 1) expect(readable(said)).toContain(name(index));
     expect(eventsOf(said)).toBeLessThanOrEqual(10);
+  });
+
+  it('acknowledged while Matrix is down still lists every name when it gets out', async () => {
+    desk.alerter.receive(Array.from({ length: 1000 }, (_, index) => desk.signal({ name: name(index) })));
+    await desk.clock.advance(6000);
+    desk.alerter.tick();
+    desk.desk.ack('all', user('bob'), 3_600_000);
+    const said = desk.deliver();
+    expect(said.filter(({ rings }) => rings)).toEqual([]);
+    for (let index = 0; index < 1000; index += 1) expect(readable(said)).toContain(name(index));
   });
 });
