@@ -8,7 +8,7 @@ import { SyncLoop } from '#adapters/matrix/sync.ts';
 import { verifyAudit } from '#domain/audit.ts';
 import type { BotInfo } from '#domain/bot.ts';
 import type { Clock } from '#domain/clock.ts';
-import { asOpsError, OpsError } from '#domain/errors.ts';
+import { asOpsError } from '#domain/errors.ts';
 import type { Signal } from '#domain/incidents.ts';
 import type { Log } from '#domain/log.ts';
 import type { Person } from '#domain/operators.ts';
@@ -59,13 +59,11 @@ export async function openApp(settings: Settings, overrides: AppOverrides): Prom
   await using stack = new AsyncDisposableStack();
   const storage = stack.use(openStorage({ file: join(settings.dataDir, 'opsroom.db'), people: fixedPeople(settings) }));
   const { ledger } = storage;
-  const token = settings.matrix.accessToken;
-  if (token === undefined) throw new OpsError('misconfigured', 'matrix.accessToken is missing.');
   const [commands, checks, jobs, matrix, parts] = await Promise.all([
     loadCommands(),
     loadChecks(),
     loadJobs(),
-    patiently(clock, log, overrides.stop, () => openMatrix({ ...settings.matrix, accessToken: token.reveal() })),
+    patiently(clock, log, overrides.stop, () => openMatrix({ ...settings.matrix, accessToken: settings.matrix.accessToken.reveal() })),
     openParts(settings, clock),
   ]);
   stack.use(parts);

@@ -22,14 +22,13 @@ export interface Parts extends AsyncDisposable {
 /** Opens each; none of them has to be up. */
 export async function openParts(settings: Settings, clock: Clock): Promise<Parts> {
   await using stack = new AsyncDisposableStack();
-  const chatToken = settings.matrix.accessToken?.reveal();
   const synapse = stack.use(
     await openSynapse({
       url: settings.synapse.url,
       adminToken: settings.synapse.adminToken.reveal(),
       clock,
       serverName: settings.matrix.userId.slice(settings.matrix.userId.indexOf(':') + 1),
-      ...(chatToken === undefined ? {} : { chatToken }),
+      chatToken: settings.matrix.accessToken.reveal(),
     }),
   );
   const ports: Parts['ports'] = {

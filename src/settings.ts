@@ -2,7 +2,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { isMap, isNode, isScalar, LineCounter, parseDocument, stringify, type Document } from 'yaml';
 import { z } from 'zod';
-import { fallback, hooks, settings as http } from '#adapters/http/settings.ts';
+import { hooks, settings as http } from '#adapters/http/settings.ts';
 import { settings as livekit } from '#adapters/livekit/settings.ts';
 import { settings as matrix } from '#adapters/matrix/settings.ts';
 import { roster, settings as postgres } from '#adapters/postgres/settings.ts';
@@ -42,13 +42,6 @@ const schema = z.strictObject({
       ...hooks,
       ...sources,
       rules,
-      fallback: z
-        .array(fallback, { error: 'must be a list' })
-        .default([])
-        .meta({
-          description: 'Where pages go while Matrix is down, all of them at once.',
-          example: [{ webhook: { url: 'https://pager.example.org/hook', bearer: { file: './secrets/pager' } } }],
-        }),
     })
     .prefault({})
     .describe('Alerts from outside and the limits of the checks.'),
@@ -234,7 +227,6 @@ export function partsOff(settings: Settings): Array<{ part: string; setting: str
     .filter((part) => settings[part] === undefined)
     .map((part) => ({ part: part as string, setting: part as string }));
   if (settings.alerts.webhookSecret === undefined) off.push({ part: 'webhooks', setting: 'alerts.webhookSecret' });
-  if (settings.alerts.fallback.length === 0) off.push({ part: 'fallback', setting: 'alerts.fallback' });
   return off;
 }
 

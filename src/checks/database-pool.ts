@@ -28,7 +28,7 @@ export default defineCheck({
       is: 'above',
       warning: 0.9,
       forMs: 60_000,
-      help: 'Raise cp_max in homeserver.yaml, or find what holds the connections: !check postgres.',
+      help: 'Raise cp_max in homeserver.yaml, or find what holds the connections.',
     },
     {
       name: 'database-wait',

@@ -26,7 +26,7 @@ export default defineCheck({
       is: 'above',
       critical: 5000,
       forMs: 60_000,
-      help: '!check database-pool and !check postgres show what it waits for.',
+      help: 'The checks database-pool and postgres show what it waits for.',
       inhibitedBy: ['synapse-health', 'synapse-database'],
     },
   ],

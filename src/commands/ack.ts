@@ -18,7 +18,9 @@ function read(text: string): { ids: number[] | 'all' | undefined; forMs: number 
   const words = text.split(/[\s,]+/).filter((word) => word !== '');
   const time = isDuration(words.at(-1) ?? '') ? parseDuration(words.pop() ?? '') : defaultMs;
   if (time < 60_000 || time > mostMs) {
-    throw new OpsError('invalid', 'An acknowledgement lasts from 1 minute to 7 days.', { hint: 'Write 30m, 2h or 1d.' });
+    throw new OpsError('invalid', 'An acknowledgement lasts from 1 minute to 7 days.', {
+      hint: 'Write 30m, 2h or 1d.',
+    });
   }
   if (words.length === 1 && words[0]?.toLowerCase() === 'all') return { ids: 'all', forMs: time };
   return { ids: words.length === 0 ? undefined : [...new Set(words.map(parseIncidentName))], forMs: time };

@@ -16,13 +16,17 @@ export default defineQuery({
   role: 'viewer',
   needs: ['incidents'],
   answer(args, ports, caller) {
-    const here = args.id === undefined && caller.thread !== undefined ? ports.incidents.byEvent(caller.thread)[0]?.id : undefined;
+    const here =
+      args.id === undefined && caller.thread !== undefined ? ports.incidents.byEvent(caller.thread)[0]?.id : undefined;
     if (args.id === undefined && here === undefined) {
-      throw new OpsError('invalid', 'Which alert?', { hint: '!alerts lists them; in the thread of an alert no id is needed.' });
+      throw new OpsError('invalid', 'Which alert?', {
+        hint: '!alerts lists them; in the thread of an alert no id is needed.',
+      });
     }
     const id = here ?? parseIncidentName(args.id ?? '');
     const found = ports.incidents.find(id);
-    if (found === undefined) throw new OpsError('notFound', `There is no incident a${id}.`, { hint: '!alerts lists them.' });
+    if (found === undefined)
+      throw new OpsError('notFound', `There is no incident a${id}.`, { hint: '!alerts lists them.' });
     return found;
   },
   view({ incident, log }, _args, { bot, clock }) {
@@ -43,7 +47,12 @@ export default defineQuery({
         { kind: 'list', items: lines },
         ...(labels.length === 0
           ? []
-          : [{ kind: 'code' as const, text: labels.map(([name, value]) => `${name}=${JSON.stringify(value)}`).join('\n') }]),
+          : [
+              {
+                kind: 'code' as const,
+                text: labels.map(([name, value]) => `${name}=${JSON.stringify(value)}`).join('\n'),
+              },
+            ]),
       ],
       ...(incident.state === 'open' || incident.state === 'paged'
         ? { offers: [{ text: 'Acknowledge', command: `ack a${incident.id}` }] }

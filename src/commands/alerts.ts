@@ -15,7 +15,10 @@ export default defineQuery({
   answer(args, ports) {
     const open = ports.incidents.list({ open: true });
     const recent = args.all ? ports.incidents.list({ limit: mostRecent + open.length }) : [];
-    return { open: open.toSorted(byUrgency), closed: recent.filter((incident) => !isOpen(incident)).slice(0, mostRecent) };
+    return {
+      open: open.toSorted(byUrgency),
+      closed: recent.filter((incident) => !isOpen(incident)).slice(0, mostRecent),
+    };
   },
   view({ open, closed }, _args, { bot, clock }) {
     const context = { timezone: bot.timezone, prefix: bot.prefix, now: clock.now() };

@@ -1,6 +1,6 @@
 import { formatDuration } from '#domain/duration.ts';
 import type { CheckInfo, Finding } from '#domain/health.ts';
-import { findingsTable, healthLine, troubleBlocks, verdictOf } from '#domain/health-words.ts';
+import { findingsTable, healthLine, troubleBlocks, troubled, verdictOf } from '#domain/health-words.ts';
 import { Word, z } from '#engine/args.ts';
 import { defineQuery } from '#engine/command.ts';
 
@@ -21,14 +21,19 @@ export default defineQuery({
   view(data, _args, { bot, clock }) {
     if (data.kind === 'read') {
       const { findings } = data;
+      const bad = troubled(findings);
+      const rest = findings.filter((finding) => !bad.includes(finding));
       return {
         title: healthLine(findings),
         verdict: verdictOf(findings),
-        blocks: [...troubleBlocks(findings, clock.now(), bot.timezone), findingsTable(findings)],
+        blocks: [
+          ...troubleBlocks(findings, clock.now(), bot.timezone),
+          ...(rest.length === 0 ? [] : [findingsTable(rest)]),
+        ],
       };
     }
     return {
-      title: `${data.checks.length} checks run here.`,
+      title: `${data.checks.length} ${data.checks.length === 1 ? 'check runs' : 'checks run'} here.`,
       blocks: [
         {
           kind: 'table',

@@ -20,11 +20,15 @@ export default defineQuery({
     const now = clock.now();
     const at = (time: number): string => formatMoment(time, bot.timezone, now);
     if (duty.length === 0) {
-      const names = owners.flatMap((owner, index): Span[] => (index === 0 ? [{ user: owner.user }] : [', ', { user: owner.user }]));
+      const names = owners.flatMap((owner, index): Span[] =>
+        index === 0 ? [{ user: owner.user }] : [', ', { user: owner.user }],
+      );
       return {
         title: 'Nobody is on call: no rota is set.',
         verdict: 'warning',
-        blocks: [{ kind: 'text', lines: [['Pages go to every owner: ', ...names, '. Set ', { code: 'onCall.layers' }, '.']] }],
+        blocks: [
+          { kind: 'text', lines: [['Pages go to every owner: ', ...names, '. Set ', { code: 'onCall.layers' }, '.']] },
+        ],
       };
     }
     const items = duty.map((turn): Span[] => [

@@ -31,6 +31,9 @@ export default defineChange({
     const id = await run.step('page', async () => ports.incidents.page(to, plan.text, plan.by as UserId).id);
     const duty = ports.incidents.onDuty()[0]?.user;
     const whom = to !== 'on-call' ? to : (duty ?? 'every owner, since no rota is set');
-    return { title: `🔔 ${incidentName(id)}: paging ${whom}. It goes on until somebody acknowledges.`, verdict: 'none' };
+    return {
+      title: `🔔 ${incidentName(id)}: paging ${whom}. It goes on until somebody acknowledges.`,
+      verdict: 'none',
+    };
   },
 });

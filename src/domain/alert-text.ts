@@ -7,10 +7,18 @@ import { formatMoment } from './moment.ts';
 
 export type TextContext = { timezone: string; prefix: string; now: EpochMs };
 
-// An event holds 65,536 bytes. An edit carries its text four times (body and HTML, each also as the fallback), so a
-// message's text stays under 14 KB.
+// An event holds 65,536 bytes, and an edit carries text and HTML twice. So both together, escaped, stay under 30,000:
+// the title and the status lines, some alerts in full, and the names of the others.
 const detailedLines = 25;
-const mostNameBytes = 8000;
+const mostDetailBytes = 9000;
+const mostNameBytes = 15_000;
+
+/** What a piece of text takes as plain text and as HTML. */
+const bytesOf = (text: string): number =>
+  2 * Buffer.byteLength(text) + 5 * (text.length - text.replaceAll(/[&<>"]/g, '').length);
+const spanBytes = (span: Span): number =>
+  20 +
+  (typeof span === 'string' ? bytesOf(span) : Object.values(span).reduce((sum, text) => sum + 2 * bytesOf(text), 0));
 
 const lamps: Record<Severity, string> = { critical: '🔴', warning: '🟠', info: '🔵' };
 const rank: Record<Severity, number> = { critical: 0, warning: 1, info: 2 };
@@ -70,12 +78,15 @@ function headline(sorted: readonly Incident[]): Line {
   if (worst === undefined) return '🟢 Nothing here.';
   const lamp = lampOf(worst);
   if (sorted.length === 1) {
-    const took = worst.closedAt === undefined ? '' : ` after ${formatDuration(Math.max(0, worst.closedAt - worst.openedAt))}`;
+    const took =
+      worst.closedAt === undefined ? '' : ` after ${formatDuration(Math.max(0, worst.closedAt - worst.openedAt))}`;
     const head = worst.state === 'closed' ? `${lamp} Resolved${took}: ` : `${lamp} `;
     return [head, { bold: shorten(worst.name, 120) }, titled(worst, 300)];
   }
   const sameName = sorted.every((incident) => incident.name === worst.name);
-  const what: Span = sameName ? { bold: shorten(worst.name, 120) } : { bold: `${sorted.length.toLocaleString('en')} alerts` };
+  const what: Span = sameName
+    ? { bold: shorten(worst.name, 120) }
+    : { bold: `${sorted.length.toLocaleString('en')} alerts` };
   return [`${lamp} ${worst.state === 'closed' ? 'Resolved: ' : ''}`, what, `: ${countText(sorted)}`];
 }
 
@@ -95,7 +106,7 @@ function compactNames(rest: readonly Incident[]): { lines: Line[]; left: number 
     const shown: string[] = [];
     for (const [name, of] of ids) {
       const text = [shorten(name, 120), ...of.map(incidentName)].join(' ');
-      bytes += Buffer.byteLength(text) + 2;
+      bytes += bytesOf(text) + 4;
       if (bytes > mostNameBytes) left += of.length;
       else shown.push(text);
     }
@@ -123,6 +134,15 @@ function statusLines(open: readonly Incident[], paged: PagedNote | undefined, co
   return lines;
 }
 
+/** The first ones in full. When not all can be, only a few are: the names matter more. */
+function detailedOf(sorted: readonly Incident[], context: TextContext): Line[] {
+  const lines = sorted
+    .slice(0, sorted.length > detailedLines ? 10 : detailedLines)
+    .map((incident) => incidentLine(incident, context));
+  let bytes = 0;
+  return lines.filter((line) => (bytes += line.reduce((sum, span) => sum + spanBytes(span), 0)) <= mostDetailBytes);
+}
+
 /**
  * The message of a group or a digest. When not every name fits, a file has them all; `fits` says whether it does, and
  * `file` whether to attach it (an edit that adds none needs no second copy).
@@ -133,15 +153,19 @@ export function postReply(
   context: TextContext,
 ): { reply: Reply; fits: boolean } {
   const sorted = incidents.toSorted(byUrgency);
-  const detailed = sorted.slice(0, sorted.length > detailedLines ? 10 : detailedLines);
+  const detailed = detailedOf(sorted, context);
   const { lines: names, left } = compactNames(sorted.slice(detailed.length));
   const blocks: Block[] = [];
   const [only] = sorted;
   if (sorted.length === 1 && only !== undefined) {
-    blocks.push({ kind: 'text', lines: [[{ code: incidentName(only.id) }, ` ${only.severity}`, ...stateSpans(only, context)]] });
-  } else blocks.push({ kind: 'list', items: detailed.map((incident) => incidentLine(incident, context)) });
+    blocks.push({
+      kind: 'text',
+      lines: [[{ code: incidentName(only.id) }, ` ${only.severity}`, ...stateSpans(only, context)]],
+    });
+  } else blocks.push({ kind: 'list', items: detailed });
   if (names.length > 0) blocks.push({ kind: 'text', lines: names });
-  if (left > 0) blocks.push({ kind: 'text', lines: [`…and ${left.toLocaleString('en')} more: alerts.txt has every one.`] });
+  if (left > 0)
+    blocks.push({ kind: 'text', lines: [`…and ${left.toLocaleString('en')} more: alerts.txt has every one.`] });
   const status = statusLines(sorted.filter(isOpen), options.paged, context);
   if (status.length > 0) blocks.push({ kind: 'text', lines: status });
   const reply: Reply = { title: headline(sorted), verdict: 'none', blocks };

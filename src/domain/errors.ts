@@ -42,3 +42,10 @@ export function asOpsError(error: unknown): OpsError {
   if (error instanceof OpsError) return error;
   return new OpsError('internal', 'Internal error.', { cause: error, effect: 'unknown' });
 }
+
+/** The cause in words, for the log. */
+export function causeOf(error: OpsError): string {
+  const { cause } = error;
+  if (cause instanceof Error) return cause.cause instanceof Error ? `${cause.message}: ${cause.cause.message}` : cause.message;
+  return typeof cause === 'string' ? cause : '';
+}

@@ -24,9 +24,8 @@ export function healthLine(findings: readonly Finding[]): string {
   const bad = troubled(findings);
   const judged = findings.filter((finding) => finding.verdict === 'ok').length;
   if (bad.length === 0) {
-    return judged === 0
-      ? 'Unknown: nothing has been read yet.'
-      : `All well: ${judged} of ${judged} readings in their limits.`;
+    if (judged === 0) return 'Unknown: nothing has been read yet.';
+    return `All well: ${judged} ${judged === 1 ? 'reading' : 'readings, all'} within limits.`;
   }
   return trouble
     .flatMap((verdict) => {
@@ -49,10 +48,11 @@ export function healthLine(findings: readonly Finding[]): string {
 export function findingLine(finding: Finding, now: EpochMs, timezone: string): Line {
   const { title, value, limit, note, since, verdict } = finding;
   const facts = [
-    `${value}${limit === undefined ? '' : ` (limit: ${limit})`}`,
-    since === undefined ? undefined : `since ${formatMoment(since, timezone, now)}, ${formatDuration(now - since)}`,
-  ].filter((fact) => fact !== undefined);
-  return [{ bold: `${verdict} ` }, `${title}: ${facts.join(', ')}.${note === undefined ? '' : ` ${note}`}`];
+    verdict === 'unknown' ? title : `${title} ${value}`,
+    ...(limit === undefined || verdict === 'unknown' ? [] : [limit]),
+    ...(since === undefined ? [] : [`since ${formatMoment(since, timezone, now)} (${formatDuration(now - since)})`]),
+  ].join(', ');
+  return [{ bold: verdict }, ` ${facts}${note === undefined ? '' : `: ${note}`}`];
 }
 
 /** What needs a look as a list; empty when nothing does. */
@@ -63,7 +63,7 @@ export function troubleBlocks(findings: readonly Finding[], now: EpochMs, timezo
 
 export const findingsTable = (findings: readonly Finding[]): Block => ({
   kind: 'table',
-  head: ['What', 'Reading', 'Limit', 'Verdict'],
+  head: ['What', 'Reading', 'Bad when', 'Verdict'],
   rows: findings.map(({ title, value, limit, verdict }) => [
     title,
     value,

@@ -101,7 +101,10 @@ function hear(incident: Incident, signal: Signal, now: EpochMs, rules: LifeRules
   if (state === 'closed') return reopen({ ...incident, severity, title, labels }, now, rules);
   const worse = pages(severity) && !pages(incident.severity) && incident.nextAt === undefined;
   const asBefore = severity === incident.severity && title === incident.title && state !== 'stale';
-  if (asBefore) return now - incident.seenAt < seenEveryMs ? undefined : { incident: { ...incident, seenAt: now }, said: undefined };
+  if (asBefore)
+    return now - incident.seenAt < seenEveryMs
+      ? undefined
+      : { incident: { ...incident, seenAt: now }, said: undefined };
   const next: Incident = { ...incident, severity, title, labels, seenAt: now };
   if (state === 'stale') next.state = 'open';
   if (next.state === 'open' || next.state === 'paged') {
@@ -117,7 +120,13 @@ function reopen(incident: Incident, now: EpochMs, rules: LifeRules): Step {
   const known = incident.ackedUntil !== undefined && incident.ackedUntil > now;
   const set = known
     ? { state: 'acked' as const }
-    : { ...calm, state: 'open' as const, ackedBy: undefined, level: 0, nextAt: firstPage(incident.severity, rules, now) };
+    : {
+        ...calm,
+        state: 'open' as const,
+        ackedBy: undefined,
+        level: 0,
+        nextAt: firstPage(incident.severity, rules, now),
+      };
   return {
     incident: { ...incident, ...set, closedAt: undefined, seenAt: now, reopened: times },
     said: times === 1 ? 'came back' : `came back, ${times} times by now`,
@@ -140,4 +149,8 @@ function passTime(incident: Incident, now: EpochMs): Step | undefined {
 
 /** When this incident next needs a look; undefined: only at its next signal. */
 export const wakesAt = (incident: Incident): EpochMs | undefined =>
-  incident.state === 'acked' ? incident.ackedUntil : incident.state === 'silenced' ? incident.silencedUntil : incident.nextAt;
+  incident.state === 'acked'
+    ? incident.ackedUntil
+    : incident.state === 'silenced'
+      ? incident.silencedUntil
+      : incident.nextAt;

@@ -6,7 +6,13 @@ import type { OnDuty } from './incident-desk.ts';
 /** When a shift begins: a local time, on one weekday (1 = Monday) when the rotation is weekly. */
 export type Handoff = { weekday: number | undefined; hour: number; minute: number };
 /** People who take turns. The order is the rotation; everybody stands in it once. */
-export type Layer = { name: string; rotation: 'weekly' | 'daily'; handoff: Handoff; timezone: string; people: UserId[] };
+export type Layer = {
+  name: string;
+  rotation: 'weekly' | 'daily';
+  handoff: Handoff;
+  timezone: string;
+  people: UserId[];
+};
 /** Somebody stands in. Where two overlap, the later one in the list wins. */
 export type Override = { layer: string; user: UserId; from: EpochMs; until: EpochMs };
 
@@ -29,9 +35,13 @@ export function layersOf(written: readonly WrittenLayer[], timezone: string): La
   return written.map((layer) => {
     const handoff = parseHandoff(layer.handoff);
     if (handoff === undefined) {
-      throw new OpsError('misconfigured', `The hand-off "${layer.handoff}" of the on-call layer ${layer.name} is not a time.`, {
-        hint: 'Write "Mon 09:00", or "09:00" for a daily rotation.',
-      });
+      throw new OpsError(
+        'misconfigured',
+        `The hand-off "${layer.handoff}" of the on-call layer ${layer.name} is not a time.`,
+        {
+          hint: 'Write "Mon 09:00", or "09:00" for a daily rotation.',
+        },
+      );
     }
     return { ...layer, handoff, timezone: layer.timezone ?? timezone };
   });
@@ -114,7 +124,7 @@ export function comingHandoffs(
     .filter((layer) => layer.people.length > 0)
     .flatMap((layer) => {
       const found = [];
-      for (let from = at; found.length < limit; ) {
+      for (let from = at; found.length < limit;) {
         const coming = comingAfter(layer, overrides, from);
         found.push({ layer: layer.name, ...coming });
         from = coming.from;

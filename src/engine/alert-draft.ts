@@ -67,7 +67,9 @@ export class AlertDraft {
   membersOf(post: number): Incident[] {
     const stored = this.fresh.has(post) ? [] : this.#ledger.incidents({ message: post });
     const ids = new Set(stored.map((incident) => incident.id));
-    const joined = [...this.#incidents.values()].filter((incident) => incident.message === post && !ids.has(incident.id));
+    const joined = [...this.#incidents.values()].filter(
+      (incident) => incident.message === post && !ids.has(incident.id),
+    );
     return [...stored.map((incident) => this.see(incident)), ...joined]
       .filter((incident) => incident.message === post)
       .toSorted((a, b) => a.id - b.id);

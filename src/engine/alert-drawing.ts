@@ -21,9 +21,15 @@ function pagedNote(house: AlertHouse, draft: AlertDraft, members: readonly Incid
 }
 
 const isUntried = (row: OutboxRow | undefined): row is OutboxRow => row?.state === 'pending' && row.attempts === 0;
-const hasFile = (row: OutboxRow): boolean => row.content.kind === 'message' && (row.content.reply.files?.length ?? 0) > 0;
+const hasFile = (row: OutboxRow): boolean =>
+  row.content.kind === 'message' && (row.content.reply.files?.length ?? 0) > 0;
 
-function rowFor(house: AlertHouse, draft: AlertDraft, members: readonly Incident[], reply: Reply): Omit<NewOutboxRow, 'id' | 'lane'> {
+function rowFor(
+  house: AlertHouse,
+  draft: AlertDraft,
+  members: readonly Incident[],
+  reply: Reply,
+): Omit<NewOutboxRow, 'id' | 'lane'> {
   const first = members[0];
   return {
     site: first?.site ?? house.site,
@@ -109,5 +115,4 @@ function drawEdit(
   }
   draft.say({ ...row, id, lane: root.lane, replaces: post, collapse: `edit:${post}` });
   draft.memory.posts[post] = { dirtyAt: null, grew: false, edit: overwritten?.id ?? id };
-
 }

@@ -32,7 +32,7 @@ export function readMemory(ledger: Ledger, burst: number): { memory: AlertMemory
 
 /** What to write; nothing when it is as it was. */
 export function memoryChange(memory: AlertMemory, stored: string): Array<{ name: string; value: Json }> {
-  return canonicalJson(memory) === stored ? [] : [{ name, value: memory as unknown as Json }];
+  return canonicalJson(memory) === stored ? [] : [{ name, value: memory }];
 }
 
 export const postMemory = (memory: AlertMemory, row: number): PostMemory =>

@@ -50,7 +50,9 @@ export function ring(house: AlertHouse, draft: AlertDraft, candidates: readonly 
 /** Somebody is being called about this message already: the new ones go along with that. */
 function followPage(draft: AlertDraft, post: number, due: readonly Incident[]): boolean {
   const { now } = draft;
-  const leaders = draft.membersOf(post).filter((incident) => incident.state === 'paged' && (incident.nextAt ?? 0) > now);
+  const leaders = draft
+    .membersOf(post)
+    .filter((incident) => incident.state === 'paged' && (incident.nextAt ?? 0) > now);
   const leader = leaders.toSorted((a, b) => b.level - a.level)[0];
   if (leader?.nextAt === undefined) return false;
   for (const incident of due) draft.put({ ...incident, state: 'paged', level: leader.level, nextAt: leader.nextAt });
@@ -77,10 +79,14 @@ function page(house: AlertHouse, draft: AlertDraft, post: number, due: readonly 
   const first = due[0];
   if (first === undefined) return;
   const step = Math.max(...due.map((incident) => incident.level));
-  const reason: PageReason = due.some((i) => i.ackedBy !== undefined) ? 'ack-ran-out' : step > 0 ? 'unanswered' : 'first';
+  const reason: PageReason = due.some((i) => i.ackedBy !== undefined)
+    ? 'ack-ran-out'
+    : step > 0
+      ? 'unanswered'
+      : 'first';
   const waiting = waitingPage(house, first);
   // A page that nobody could get yet (Matrix was down) is replaced by this one, for the people of both.
-  const before: UserId[] = [];
+  const before = waiting?.content.kind === 'message' ? waiting.content.mentions : [];
   const users = [...new Set([...before, ...audienceOf(house, draft, due)])];
   const id = ledger.reserve('outbox');
   const lane = `page:${first.id}`;
@@ -114,7 +120,15 @@ function page(house: AlertHouse, draft: AlertDraft, post: number, due: readonly 
     draft.note(incident.id, `paged ${users.join(', ')} (step ${incident.level + 1})`);
     for (const user of users) {
       const outbox = waiting?.id ?? id;
-      draft.pages.push({ incident: incident.id, level: incident.level, user, way: 'matrix', outbox, at: now, outcome: undefined });
+      draft.pages.push({
+        incident: incident.id,
+        level: incident.level,
+        user,
+        way: 'matrix',
+        outbox,
+        at: now,
+        outcome: undefined,
+      });
     }
   }
   if (draft.fresh.has(post)) return;

@@ -99,7 +99,8 @@ function digest(house: AlertHouse, draft: AlertDraft, members: Incident[]): void
 export function postsWakeAt(house: AlertHouse, draft: AlertDraft): EpochMs {
   const { budget, waiting, posts } = draft.memory;
   const { pace } = house;
-  const settles = waiting === null ? Infinity : Math.min(waiting.lastAt + pace.settleMs, waiting.firstAt + pace.settleAtMostMs);
+  const settles =
+    waiting === null ? Infinity : Math.min(waiting.lastAt + pace.settleMs, waiting.firstAt + pace.settleAtMostMs);
   const turn = affordableAt(budget, pace, 1);
   const edits = Object.values(posts).map(({ dirtyAt }) =>
     dirtyAt === null ? Infinity : Math.min(dirtyAt + pace.editAtMostMs, Math.max(turn, dirtyAt)),

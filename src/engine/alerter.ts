@@ -60,9 +60,17 @@ export class Alerter {
       if (incident?.state === 'closed') closed.push(incident);
       if (signal.firing) fates.set(fate, (fates.get(fate) ?? 0) + 1);
     }
-    sayAtOnce(this.house, draft, begun.map((incident) => draft.see(incident)).filter((incident) => incident.unsaid));
+    sayAtOnce(
+      this.house,
+      draft,
+      begun.map((incident) => draft.see(incident)).filter((incident) => incident.unsaid),
+    );
     // Those that joined an older message are rung by the next tick, which sees who is being called already.
-    ring(this.house, draft, begun.filter((incident) => draft.fresh.has(draft.see(incident).message ?? -1)));
+    ring(
+      this.house,
+      draft,
+      begun.filter((incident) => draft.fresh.has(draft.see(incident).message ?? -1)),
+    );
     this.#finish(draft);
     dropPages(this.house, closed);
     for (const [fate, alerts] of fates) this.#count(fate, alerts);
@@ -100,7 +108,10 @@ export class Alerter {
     ring(this.house, draft, open);
     this.#finish(draft);
     const wakes = open.map((incident) => wakesAt(draft.see(incident)) ?? Infinity);
-    this.#wakeAt = Math.min(postsWakeAt(this.house, draft), wakes.reduce((a, b) => Math.min(a, b), Infinity));
+    this.#wakeAt = Math.min(
+      postsWakeAt(this.house, draft),
+      wakes.reduce((a, b) => Math.min(a, b), Infinity),
+    );
   }
 
   /** What is shown by the message, or a page about it, that became this event. */
@@ -201,7 +212,14 @@ export class Alerter {
     this.#wakeAt = wakes.reduce((a, b) => Math.min(a, b), Math.min(this.#wakeAt, postsWakeAt(this.house, draft)));
   }
 
-  #audit(draft: AlertDraft, actor: UserId, act: string, outcome: string, about: readonly Incident[], detail: Json): void {
+  #audit(
+    draft: AlertDraft,
+    actor: UserId,
+    act: string,
+    outcome: string,
+    about: readonly Incident[],
+    detail: Json,
+  ): void {
     const [first] = about;
     draft.audit({
       at: draft.now,

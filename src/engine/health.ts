@@ -86,7 +86,7 @@ export class CheckHealth implements Health {
       verdict: reading.value === undefined && verdict === 'none' ? 'unknown' : verdict,
       value: reading.value === undefined ? 'unknown' : formatValue(unit, reading.value),
       limit: telling && limitText(telling.rule, unit, verdict, telling.values),
-      note: notes.length === 0 ? undefined : notes.join(' '),
+      note: notes.length === 0 ? undefined : notes.join('; '),
       since: telling && this.#since(reading, telling),
       readAt: reading.at,
     };

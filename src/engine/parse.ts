@@ -183,9 +183,11 @@ export function typedLine(name: string, command: Command, args: { [key: string]:
   const all = argumentsOf(command);
   for (const argument of [...all.filter((a) => !a.positional), ...all.filter((a) => a.positional)]) {
     const value = args[argument.name];
-    if (value === undefined || value === false || value === null) continue;
-    if (!argument.positional) parts.push(argument.kind === 'flag' ? `--${argument.name}` : `--${argument.name} ${String(value)}`);
-    else parts.push(String(value));
+    if (argument.kind === 'flag') {
+      if (value === true) parts.push(`--${argument.name}`);
+    } else if (typeof value === 'string' || typeof value === 'number') {
+      parts.push(argument.positional ? `${value}` : `--${argument.name} ${value}`);
+    }
   }
   return parts.join(' ');
 }

@@ -1,5 +1,5 @@
 import type { Clock } from '#domain/clock.ts';
-import { asOpsError } from '#domain/errors.ts';
+import { asOpsError, causeOf, type ErrorKind } from '#domain/errors.ts';
 import type { Ledger } from '#domain/ledger.ts';
 import type { Log } from '#domain/log.ts';
 import type { OpsRoom } from '#domain/ops-room.ts';
@@ -8,6 +8,8 @@ import type { OutboxRow } from '#domain/outbox.ts';
 const parallelLanes = 8;
 const firstRetryMs = 500;
 const longestRetryMs = 60_000;
+// What a person can mend meanwhile (a dead token, a kicked bot) is kept and tried again; what is wrong in itself isn't.
+const comesBack = new Set<ErrorKind>(['limited', 'unavailable', 'cancelled', 'misconfigured', 'denied']);
 
 /** Empties the outbox into the room: in order per lane, the same transaction at every try, obeying the room's limits. */
 export class Sender {
@@ -47,11 +49,13 @@ export class Sender {
           : [];
       for (const row of rows.slice(0, free)) {
         this.#inFlight.add(row.lane);
-        const flight = this.#send(row, signal).finally(() => {
-          this.#inFlight.delete(row.lane);
-          flying.delete(flight);
-          this.wake();
-        });
+        const flight = this.#send(row, signal)
+          .catch((error: unknown) => this.#rememberFailed(row, error))
+          .finally(() => {
+            this.#inFlight.delete(row.lane);
+            flying.delete(flight);
+            this.wake();
+          });
         flying.add(flight);
       }
       if (!this.#woken) await this.#rest(signal, now);
@@ -81,18 +85,23 @@ export class Sender {
     }
   }
 
+  /** The memory takes no note of what became of the row (a full disk): it stays pending, and its transaction the same. */
+  #rememberFailed(row: OutboxRow, error: unknown): void {
+    this.#heldUntilMs = Math.max(this.#heldUntilMs, this.#clock.now() + firstRetryMs);
+    this.#log.error({ outbox: row.id, why: asOpsError(error).message }, 'what was said cannot be noted; it will be said again');
+  }
+
   #settleFailure(row: OutboxRow, error: ReturnType<typeof asOpsError>): void {
     const now = this.#clock.now();
-    const again = error.kind === 'limited' || error.kind === 'unavailable' || error.kind === 'cancelled';
-    if (!again) {
-      this.#log.error({ outbox: row.id, kind: error.kind, why: error.message, cause: String(error.cause ?? '') }, 'could not be said');
+    if (!comesBack.has(error.kind)) {
+      this.#log.error({ outbox: row.id, kind: error.kind, why: error.message, cause: causeOf(error) }, 'could not be said');
       this.#ledger.settleOutbox(row.id, 'failed', { error: error.message });
       return;
     }
     const backOffMs = Math.min(longestRetryMs, firstRetryMs * 2 ** Math.min(row.attempts, 10));
     const waitMs = error.kind === 'limited' ? (error.retryAfterMs ?? backOffMs) : backOffMs;
-    // The limit is the account's and an outage is the server's: neither is this lane's alone.
-    this.#heldUntilMs = Math.max(this.#heldUntilMs, now + waitMs);
+    // The limit is the account's and an outage is the server's: neither is this lane's alone. A refusal is.
+    if (error.kind !== 'denied') this.#heldUntilMs = Math.max(this.#heldUntilMs, now + waitMs);
     this.#ledger.settleOutbox(row.id, 'pending', {
       error: error.message,
       dueAt: now + waitMs,

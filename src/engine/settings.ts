@@ -57,9 +57,6 @@ export const limits = z
   .strictObject({
     users: wholeNumber(1, 10_000).default(5).describe('Named or matched users above which two people are needed.'),
     rooms: wholeNumber(1, 10_000).default(10).describe('The same for rooms.'),
-    perHour: wholeNumber(1, 10_000)
-      .default(20)
-      .describe('Changes of one person in an hour, above which two people are needed.'),
   })
   .prefault({})
   .describe('Caps on one change.');

@@ -36,7 +36,7 @@ export async function whereabouts(
   for (let at = 0; at < inside.length; at += 8) {
     const chunk = inside.slice(at, at + 8);
     const members = await Promise.all(
-      chunk.map(([room, membership]) => (membership === 'join' ? ports.rooms.members(room) : [])),
+      chunk.map(([room, membership]) => (membership === 'join' ? ports.rooms.members(room) : Promise.resolve([]))),
     );
     chunk.forEach(([room, membership], index) => {
       const sole = membership === 'join' && members[index]?.every((member) => member === user);

@@ -57,7 +57,7 @@ export async function startAlertmanager(setup: MonitoringSetup): Promise<Alertma
           `--config.file=${configFile}`,
           `--storage.path=${join(dir, 'data')}`,
           `--web.listen-address=127.0.0.1:${ports.alertmanager}`,
-        `--web.external-url=${url}/`,
+          `--web.external-url=${url}/`,
           // Empty: a single instance opens no gossip port.
           '--cluster.listen-address=',
           '--log.level=warn',

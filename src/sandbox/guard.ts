@@ -35,7 +35,7 @@ export interface Part {
 function startPart(spec: PartSpec): Part {
   const log = openSync(spec.logFile, 'a', 0o600);
   const logStart = statSync(spec.logFile).size;
-  const guard = ['--pdeathsig=clear', ...(spec.runAs ?? [])];
+  const guard = [`--pdeathsig=${spec.onParentDeath ?? 'SIGKILL'}`, ...(spec.runAs ?? [])];
   const child = spawn('setpriv', [...guard, spec.command, ...spec.args], {
     cwd: spec.cwd ?? '/',
     env: spec.env ?? plainEnvironment(),

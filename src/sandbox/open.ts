@@ -6,6 +6,8 @@ import { asOpsError } from '#domain/errors.ts';
 import { type BotFiles, writeBotSettings } from './bot-settings.ts';
 import { startCall } from './call.ts';
 import { runPrompt } from './prompt/open.ts';
+import { readScript } from './prompt/script.ts';
+import { people } from './seed/people.ts';
 import { sandboxRules } from './rules.ts';
 import { type Seeded, seed } from './seed.ts';
 import { openStack, type Stack } from './stack.ts';
@@ -24,6 +26,14 @@ export async function openSandbox(options: {
   script: string | undefined;
   stop: AbortSignal;
 }): Promise<Sandbox> {
+  // A script that can't be played is refused before anything starts.
+  const script =
+    options.script === undefined
+      ? undefined
+      : await readScript(
+          options.script,
+          people.map((person) => person.localpart),
+        );
   await using opening = new AsyncDisposableStack();
   // A script meets the same place each time, and leaves nothing behind.
   const dir = options.script === undefined ? resolve('.data/sandbox') : await mkdtemp(join(tmpdir(), 'opsroom-'));
@@ -47,12 +57,17 @@ export async function openSandbox(options: {
       runPrompt({
         homeserverUrl: stack.synapse.url,
         room: bot.opsRoom,
-        people: Object.values(seeded.people).map(({ localpart, userId, token }) => ({ name: localpart, user: userId, token })),
+        people: Object.values(seeded.people).map(({ localpart, userId, token }) => ({
+          name: localpart,
+          user: userId,
+          token,
+        })),
         me: 'alice',
         botUser: bot.user,
+        operate: (act, part) => operate(stack, act, part),
         input: process.stdin,
         output: process.stdout,
-        script: options.script,
+        script,
         welcome: welcome(stack, seeded),
         signal: options.stop,
         notices: (say) => {
@@ -65,12 +80,16 @@ export async function openSandbox(options: {
 
 /** What waits for parts that come later: alerts find the bot, a call of three runs. */
 function follow(stack: Stack, seeded: Seeded, files: BotFiles, log: (line: string) => void): AsyncDisposable {
-  const call = stack.livekit.then((livekit) =>
-    startCall(livekit, seeded.call.roomId, seeded.call.identities),
+  const call = stack.livekit.then((livekit) => startCall(livekit, seeded.call.roomId, seeded.call.identities));
+  const hook = stack.alertmanager.then((alertmanager) =>
+    alertmanager.setWebhook(files.webhookUrl, files.webhookSecret),
   );
-  const hook = stack.alertmanager.then((alertmanager) => alertmanager.setWebhook(files.webhookUrl, files.webhookSecret));
   const rules = stack.prometheus.then((prometheus) => sandboxRules(prometheus));
-  for (const [what, work] of [['the call', call], ['alerts', hook], ['alert rules', rules]] as const) {
+  for (const [what, work] of [
+    ['the call', call],
+    ['alerts', hook],
+    ['alert rules', rules],
+  ] as const) {
     work.catch((error: unknown) => log(`${what}: ${asOpsError(error).message}`));
   }
   return {
@@ -81,6 +100,12 @@ function follow(stack: Stack, seeded: Seeded, files: BotFiles, log: (line: strin
       );
     },
   };
+}
+
+/** What the prompt may do to the parts. */
+async function operate(stack: Stack, act: 'stop' | 'start' | 'ready', name: string): Promise<void> {
+  const part = name === 'livekit' ? await stack.livekit : name === 'postgres' ? stack.postgres : stack.synapse;
+  if (act !== 'ready') await part[act]();
 }
 
 function welcome(stack: Stack, seeded: Seeded): string {

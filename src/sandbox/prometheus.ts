@@ -66,10 +66,10 @@ export async function startPrometheus(setup: MonitoringSetup): Promise<Prometheu
           `--storage.tsdb.path=${join(dir, 'data')}`,
           '--storage.tsdb.retention.time=2d',
           `--web.listen-address=127.0.0.1:${ports.prometheus}`,
-        `--web.external-url=${url}/`,
+          `--web.external-url=${url}/`,
           '--web.enable-lifecycle',
-        // An alert that fires in Prometheus' first seconds, before it knows Alertmanager, is otherwise late by a minute.
-        '--rules.alert.resend-delay=5s',
+          // An alert that fires in Prometheus' first seconds, before it knows Alertmanager, is otherwise late by a minute.
+          '--rules.alert.resend-delay=5s',
           '--log.level=warn',
         ],
         logFile,

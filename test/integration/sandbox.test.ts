@@ -234,25 +234,31 @@ test(
     const [livekit] = await Promise.all([stack.livekit, stack.prometheus, stack.alertmanager]);
     const call = await startCall(livekit, '!room', ['@mallory:opsroom.test:PHONE']);
     console.log(JSON.stringify({ pids: [livekit.pid, stack.synapse.pid, stack.postgres.pid, call.pid] }));
-    setInterval(() => undefined, 1000);`;
+    process.stdin.resume().on('end', () => process.exit());`;
     const parent = spawn(process.execPath, ['--no-warnings', '--input-type=module', '-e', code], {
       cwd: join(import.meta.dirname, '..', '..'),
       env: { ...process.env, DIR: dir, NODE_OPTIONS: '' },
-      stdio: ['ignore', 'pipe', 'inherit'],
+      // Its standard input ends with this process, and it with that, should the test itself be cut off.
+    stdio: ['pipe', 'pipe', 'inherit'],
     });
-    const { value } = await createInterface(parent.stdout)[Symbol.asyncIterator]().next();
-    const { pids } = JSON.parse(value as string) as { pids: number[] };
-    const state = JSON.parse(await readFile(join(dir, 'stack.json'), 'utf8')) as {
-      ports: { map: Record<string, number> };
-    };
-    const { livekitUdp: _udp, ...tcp } = state.ports.map;
-    expect(await openPorts(tcp)).toEqual(Object.keys(tcp).sort());
-    expect(pids.every(isAlive)).toBe(true);
+    try {
+      const { value } = await createInterface(parent.stdout)[Symbol.asyncIterator]().next();
+      const { pids } = JSON.parse(value as string) as { pids: number[] };
+      const state = JSON.parse(await readFile(join(dir, 'stack.json'), 'utf8')) as {
+        ports: { map: Record<string, number> };
+      };
+      const { livekitUdp: _udp, bot: _bot, ...tcp } = state.ports.map;
+      expect(await openPorts(tcp)).toEqual(Object.keys(tcp).sort());
+      expect(pids.every(isAlive)).toBe(true);
 
-    parent.kill('SIGKILL');
-    await expect.poll(() => openPorts(tcp), { timeout: 5000, interval: 50 }).toEqual([]);
-    await expect.poll(() => processesOf(dir), { timeout: 1000 }).toEqual([]);
-    expect(pids.filter(isAlive)).toEqual([]);
+      parent.kill('SIGKILL');
+      await expect.poll(() => openPorts(tcp), { timeout: 5000, interval: 50 }).toEqual([]);
+      await expect.poll(() => processesOf(dir), { timeout: 1000 }).toEqual([]);
+      expect(pids.filter(isAlive)).toEqual([]);
+    } finally {
+      // Else a failure before the kill would leave all of it running.
+      parent.kill('SIGKILL');
+    }
 
     // And the next one on the same directory works.
     await using again = await openStack({ dir, log: silent, parts: ['synapse'] });

@@ -57,7 +57,8 @@ function hook(path: (typeof paths)[number], options: HooksOptions): Route {
         return text(400, `Not understood: ${why}. Nothing was stored.`);
       }
       const over = troubled ? troubles.map((name) => trouble(name, '', false)) : [];
-      if (!store([...signals, ...over])) return text(503, 'Could not be stored. Send it again.', { 'retry-after': '5' });
+      if (!store([...signals, ...over]))
+        return text(503, 'Could not be stored. Send it again.', { 'retry-after': '5' });
       troubled = false;
       return text(200, 'Stored.');
     },

@@ -21,7 +21,11 @@ export type AlertFate = 'new' | 'dedup' | 'silenced' | 'inhibited';
 export class Metrics {
   readonly #registry = new Registry();
   readonly #commands = this.#counter('opsroom_commands_total', 'Commands by outcome.', ['command', 'outcome']);
-  readonly #received = this.#counter('opsroom_alerts_received_total', 'Firing alerts received, by webhook or check.', []);
+  readonly #received = this.#counter(
+    'opsroom_alerts_received_total',
+    'Firing alerts received, by webhook or check.',
+    [],
+  );
   readonly #alerts = this.#counter('opsroom_alerts_total', 'What became of them; the sum is those received.', ['fate']);
   readonly #refused = this.#counter('opsroom_hooks_refused_total', 'Webhooks without the right secret.', ['path']);
   readonly #reply = new Histogram({
@@ -39,13 +43,18 @@ export class Metrics {
     this.#gauge('opsroom_backup_last_complete_timestamp_seconds', 'End of the newest complete backup.', () =>
       gauges.backupLastCompleteSeconds(),
     );
-    this.#gauge('opsroom_backup_last_verified_timestamp_seconds', 'End of the newest backup proved by restoring it.', () =>
-      gauges.backupLastVerifiedSeconds(),
+    this.#gauge(
+      'opsroom_backup_last_verified_timestamp_seconds',
+      'End of the newest backup proved by restoring it.',
+      () => gauges.backupLastVerifiedSeconds(),
     );
     this.#gauge('opsroom_audit_seq', 'Number of the last row of the audit log.', () => gauges.auditSeq());
     const info = { version: options.version, build: options.build };
     const labels = ['version', 'build'] as const;
-    new Gauge({ name: 'opsroom_build_info', help: 'Always 1.', labelNames: labels, registers: [this.#registry] }).set(info, 1);
+    new Gauge({ name: 'opsroom_build_info', help: 'Always 1.', labelNames: labels, registers: [this.#registry] }).set(
+      info,
+      1,
+    );
     new Gauge({
       name: 'opsroom_incidents_open',
       help: 'Incidents that are not resolved.',

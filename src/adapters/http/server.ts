@@ -72,7 +72,12 @@ function listening(server: Server, { host, port }: { host: string; port: number 
     server.once('error', (cause: NodeJS.ErrnoException) => {
       const why = cause.code === 'EADDRINUSE' ? 'another program is using it' : (cause.code ?? cause.message);
       const message = `Cannot listen on ${host}:${port}: ${why}. Webhooks and metrics are not served.`;
-      reject(new OpsError('misconfigured', message, { hint: 'Set another address in http.listen, or stop the other program.', cause }));
+      reject(
+        new OpsError('misconfigured', message, {
+          hint: 'Set another address in http.listen, or stop the other program.',
+          cause,
+        }),
+      );
     });
     server.listen(port, host, resolve);
   });
@@ -121,7 +126,7 @@ class Reception {
     const declared = Number(request.headers['content-length'] ?? 0);
     if (declared > this.#limits.bodyBytes) return this.#tooLarge(route, declared);
     if (this.#openBytes + declared > this.#limits.openBytes) return busy();
-    return await this.#withBody(request, route);
+    return this.#withBody(request, route);
   }
 
   async #withBody(request: IncomingMessage, route: Route): Promise<Answer> {

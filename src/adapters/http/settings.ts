@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { httpUrl, listenAddress, secret, secretUrl } from '#domain/setting.ts';
+import { httpUrl, listenAddress, secret } from '#domain/setting.ts';
 
 export const settings = z
   .strictObject({
@@ -20,15 +20,3 @@ export const hooks = {
       example: { file: './secrets/webhook-secret' },
     }),
 };
-
-/** A page that goes another way because Matrix is down. */
-export const fallback = z
-  .strictObject({
-    webhook: z
-      .strictObject({
-        url: secretUrl().meta({ description: 'Gets a POST with the page as JSON.' }),
-        bearer: secret().optional().describe('Sent as `Authorization: Bearer …`.'),
-      })
-      .describe('An HTTP hook.'),
-  })
-  .describe('One way out.');

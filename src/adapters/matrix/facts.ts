@@ -11,11 +11,13 @@ export const noFacts = (room: RoomId): RoomFacts => ({
   version: undefined,
 });
 
+const textOf = (value: unknown, otherwise: string): string => (typeof value === 'string' ? value : otherwise);
+
 /** What is known of a room after one more state event. */
 export function learn(facts: RoomFacts, event: MatrixEvent): RoomFacts {
   if (event.state_key === undefined) return facts;
   const content = event.content ?? {};
-  switch (event.type) {
+  switch (event.type ?? '') {
     case 'm.room.member': {
       const user = event.state_key as UserId;
       const others = facts.joined.filter((joined) => joined !== user);
@@ -24,9 +26,9 @@ export function learn(facts: RoomFacts, event: MatrixEvent): RoomFacts {
     case 'm.room.encryption':
       return { ...facts, encrypted: true };
     case 'm.room.join_rules':
-      return { ...facts, joinRule: String(content['join_rule'] ?? '') };
+      return { ...facts, joinRule: textOf(content['join_rule'], '') };
     case 'm.room.create':
-      return { ...facts, version: String(content['room_version'] ?? '1') };
+      return { ...facts, version: textOf(content['room_version'], '1') };
     default:
       return facts;
   }

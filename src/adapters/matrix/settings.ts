@@ -8,12 +8,7 @@ export const settings = z
       example: 'http://127.0.0.1:8008',
     }),
     userId: userId().meta({ description: "The bot's own account.", example: '@opsroom:example.org' }),
-    accessToken: secret()
-      .optional()
-      .meta({ description: 'Its access token. Either this or password.', example: { file: './secrets/matrix-token' } }),
-    password: secret()
-      .optional()
-      .describe('Its password, when there is no token: the bot logs in and keeps the token.'),
+    accessToken: secret().meta({ description: 'Its access token.', example: { file: './secrets/matrix-token' } }),
     opsRoom: room().meta({
       description: 'The room it listens in, by id or alias. It must be a member.',
       example: '#ops:example.org',
@@ -23,8 +18,5 @@ export const settings = z
       .describe(
         'Messages of encrypted rooms: this version cannot read them with either value, and says so in the room.',
       ),
-  })
-  .refine((matrix) => (matrix.accessToken === undefined) !== (matrix.password === undefined), {
-    error: 'needs either accessToken or password, and not both',
   })
   .describe('Where the bot lives.');

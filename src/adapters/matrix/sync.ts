@@ -1,6 +1,6 @@
 import type { UserId } from '#domain/accounts.ts';
 import type { Clock } from '#domain/clock.ts';
-import { asOpsError, OpsError } from '#domain/errors.ts';
+import { asOpsError, causeOf, OpsError } from '#domain/errors.ts';
 import type { Batch, InboxItem, NewInboxItem, RoomFacts } from '#domain/inbox.ts';
 import type { Log } from '#domain/log.ts';
 import type { RoomId } from '#domain/rooms.ts';
@@ -69,7 +69,7 @@ export class SyncLoop {
       } catch (error) {
         if (signal.aborted) return;
         const ops = asOpsError(error);
-        log.warn({ kind: ops.kind, why: ops.message, cause: String(ops.cause ?? ''), waitMs }, 'the sync is interrupted; it goes on by itself');
+        log.warn({ kind: ops.kind, why: ops.message, cause: causeOf(ops), waitMs }, 'the sync is interrupted; it goes on by itself');
         await clock.sleep(ops.retryAfterMs ?? waitMs, signal).catch(() => {});
         waitMs = Math.min(longestWaitMs, waitMs * 2);
       }

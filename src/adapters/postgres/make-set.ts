@@ -80,19 +80,18 @@ async function dumpDatabase(
   return withSnapshot(work.session, work.signal, (snapshot) =>
     withPassFile(address.password, async (env) => {
       work.stage('dumping the database');
-      // The first failure ends the other side too: a count that goes on would hold the snapshot for nothing.
+      // The first failure ends the other side too: a count that goes on would hold the snapshot for nothing. Both are
+      // waited for, so that nothing of a failed one is still running.
       const failed = new AbortController();
       const signal = AbortSignal.any([work.signal, failed.signal]);
-      const end = (error: unknown): never => {
-        failed.abort(error);
-        throw error;
-      };
+      const end = (error: unknown): undefined => failed.abort(error) as undefined;
       const onBytes = (raw: number) => tellDumped(raw, plan.expectedRawBytes, work.progress);
       const file = path.join(partial, dumpName);
-      const [written, counted] = await settleBoth(
+      const [written, counted] = await Promise.all([
         writeDump({ tool, address, env, snapshot: snapshot.id, file, signal, onBytes }).catch(end),
         snapshot.count(signal).catch(end),
-      );
+      ]);
+      if (written === undefined || counted === undefined) throw failed.signal.reason;
       const emptied = snapshot.tables.filter((table) => table.relation === oneTimeKeys).map((table) => table.name);
       const rows = { ...counted, ...Object.fromEntries(emptied.map((name) => [name, 0])) };
       const { rawBytes, bytes, sha256 } = written;
@@ -109,13 +108,6 @@ async function dumpDatabase(
 function tellDumped(rawBytes: number, expected: number | undefined, progress: Progress): void {
   if (expected === undefined) progress(rawBytes, undefined, `dumping the database, ${formatBytes(rawBytes)} so far`);
   else progress(Math.min(rawBytes, expected), expected, 'dumping the database');
-}
-
-/** Waits for both, so that nothing of a failed one is still running; throws what failed first. */
-async function settleBoth<A, B>(a: Promise<A>, b: Promise<B>): Promise<[A, B]> {
-  const both = Promise.all([a, b]);
-  await Promise.allSettled([a, b]);
-  return both;
 }
 
 async function readBack(partial: string, plan: SetPlan, work: SetWork): Promise<void> {

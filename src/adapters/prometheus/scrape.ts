@@ -9,8 +9,6 @@ export type ScrapeOptions = {
   clock: Clock;
   /** Basic authorization, `user:password` (LiveKit's `prometheus: {username, password}`). */
   login?: string;
-  /** Checks that are due together share one scrape; a rate needs two that are further apart than this. */
-  shareMs?: number;
 };
 
 // A big Synapse with many workers gives some 10 MB; more is not a metrics page.
@@ -21,7 +19,8 @@ type Page = { text: string; at: number; monotonicMs: number };
 /** Reads metrics pages directly, without a Prometheus between. */
 export class MetricsPages implements MetricsSource {
   readonly #options: ScrapeOptions;
-  readonly #shared = new Map<string, { since: number; page: Promise<Page> }>();
+  /** What is being fetched: checks that are due together share one page, which is then let go. */
+  readonly #fetching = new Map<string, Promise<Page>>();
 
   constructor(options: ScrapeOptions) {
     this.#options = options;
@@ -43,16 +42,10 @@ export class MetricsPages implements MetricsSource {
   }
 
   #page(url: string, signal: AbortSignal): Promise<Page> {
-    const now = this.#options.clock.monotonicMs();
-    const shared = this.#shared.get(url);
-    if (shared !== undefined && now - shared.since < (this.#options.shareMs ?? 2000)) return shared.page;
-    const page = this.#fetch(url, signal);
-    this.#shared.set(url, { since: now, page });
-    // A failure is for those who wait for it, not for the next; and the text isn't kept when nobody comes for it.
-    const forget = () => {
-      if (this.#shared.get(url)?.page === page) this.#shared.delete(url);
-    };
-    page.then(() => this.#options.clock.sleep(this.#options.shareMs ?? 2000).then(forget, forget), forget);
+    const shared = this.#fetching.get(url);
+    if (shared !== undefined) return shared;
+    const page = this.#fetch(url, signal).finally(() => this.#fetching.delete(url));
+    this.#fetching.set(url, page);
     return page;
   }
 

@@ -19,8 +19,5 @@ export const settings = z
           'Metrics of the main process and of each worker. Without them memory and database pool are unknown.',
         example: ['http://127.0.0.1:9000/_synapse/metrics'],
       }),
-    registrationSharedSecret: secret()
-      .optional()
-      .describe('The way back when every admin token is lost: registration_shared_secret of homeserver.yaml.'),
   })
   .describe('The homeserver that is administered.');

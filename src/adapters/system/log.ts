@@ -7,7 +7,7 @@ export type LogOptions = { level: string; format: 'json' | 'pretty'; write?: (li
 export function openLog(options: LogOptions): Log {
   const write = options.write ?? ((line: string) => process.stderr.write(line));
   const stream = { write: (line: string) => write(options.format === 'pretty' ? pretty(line) : line) };
-  return pino({ level: options.level, base: null }, stream) as unknown as Log;
+  return pino({ level: options.level, base: null }, stream);
 }
 
 function pretty(line: string): string {

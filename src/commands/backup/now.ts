@@ -15,6 +15,7 @@ export default defineChange({
   confirm: 'none',
   undo: 'none',
   needs: ['backups'],
+  wants: ['health'],
   plan: z.strictObject({ include: z.array(z.literal('database')), verify: z.boolean() }),
   // A backup that was cut off has left nothing under a set's name, so it is made anew; a made one is only verified.
   afterCrash: 'resume',
@@ -53,7 +54,7 @@ export default defineChange({
     };
   },
 
-  async apply(plan, { backups, bot }, run): Promise<Reply> {
+  async apply(plan, { backups, bot, health }, run): Promise<Reply> {
     const progress = (done: number, total: number | undefined, what: string): void => run.progress(done, total, what);
     const made = await run.step('make', async (signal) => {
       const { manifest, bytes } = await backups.make({ site: bot.site, signal, progress });
@@ -67,9 +68,12 @@ export default defineChange({
       `rows: ${made.rows.toLocaleString('en')} in ${made.tables} tables`,
       `took: ${formatDuration(made.tookMs)}`,
     ];
+    // What the checks know of backups is minutes old; whoever asks now must not be told there is none.
+    const lookAgain = (): Promise<unknown> => health?.runNow('backup-age').catch(() => undefined) ?? Promise.resolve();
     run.offer('Look at it', `backup show ${id}`);
     if (!plan.verify) {
       run.skip('verify', 'backups.verify is never');
+      await lookAgain();
       return reply(id, 'made; not verified', 'warning', [...items, 'restore test: switched off by backups.verify']);
     }
     const proof = await run.attempt('verify', async (signal) => {
@@ -78,6 +82,7 @@ export default defineChange({
         throw new OpsError('unavailable', `${id} failed its restore test: ${problems.join('; ')}`, { effect: 'done' });
       return { tookMs };
     });
+    await lookAgain();
     if (proof === undefined) {
       run.offer('Try the restore test again', `backup verify ${id}`);
       return reply(id, 'made, but NOT proved', 'critical', [

@@ -1,6 +1,6 @@
 import type { UserId } from '#domain/accounts.ts';
 import { OpsError } from '#domain/errors.ts';
-import { roleAtLeast, type Role, roles } from '#domain/operators.ts';
+import { roleAtLeast, roles } from '#domain/operators.ts';
 import { RoleName, User, z } from '#engine/args.ts';
 import { defineChange } from '#engine/command.ts';
 
@@ -38,7 +38,7 @@ export default defineChange({
   }),
   async apply(plan, { operators, clock }, run) {
     const user = plan.user as UserId;
-    await run.step('add', async () => operators.add({ user, role: plan.role as Role, addedBy: run.actor, at: clock.now() }));
+    await run.step('add', async () => operators.add({ user, role: plan.role, addedBy: run.actor, at: clock.now() }));
     return { title: [{ code: plan.user }, ' is now ', { bold: plan.role }, '.'] };
   },
   inverse: (plan) => (plan.before === null ? `people remove ${plan.user}` : `people add ${plan.user} ${plan.before}`),

@@ -4,7 +4,7 @@ import { Screen } from './screen.ts';
 import { type Script, readScript } from './script.ts';
 import { type PromptPerson, Session } from './session.ts';
 import { type Input, type Output, Terminal } from './terminal.ts';
-import { helpText, parseTyped } from './typed.ts';
+import { helpText, type PartAct, parseTyped } from './typed.ts';
 
 export type PromptOptions = {
   homeserverUrl: string;
@@ -17,6 +17,7 @@ export type PromptOptions = {
   output: Output;
   /** Path of a script, or one that was read already: then nothing is read from `input`. */
   script?: string | Script | undefined;
+  operate?: ((act: PartAct, part: string) => Promise<void>) | undefined;
   /** Shown first. */
   welcome: string;
   /** Ends the prompt. */
@@ -95,7 +96,10 @@ async function typing(
     else if (typed.kind === 'say') await session.say(typed.text);
     else if (typed.kind === 'thread') await session.thread(typed.text);
     else if (typed.kind === 'react') await session.react(typed.emoji, typed.on);
-    else if (typed.kind === 'as') {
+    else if (typed.kind === 'part') {
+      await session.operate(typed.act, typed.part);
+      note(`· ${typed.part}: ${typed.act === 'ready' ? 'ready' : typed.act === 'stop' ? 'stopped' : 'started'}.`);
+    } else if (typed.kind === 'as') {
       await session.as(typed.name);
       note(`· You type as ${typed.name} now.`);
       ask();

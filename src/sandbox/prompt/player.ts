@@ -56,6 +56,7 @@ export class Player {
       else if (typed.kind === 'say') await this.session.say(typed.text);
       else if (typed.kind === 'thread') await this.session.thread(typed.text);
       else if (typed.kind === 'react') await this.session.react(typed.emoji, typed.on);
+      else if (typed.kind === 'part') await this.session.operate(typed.act, typed.part);
       else return 'with its captures filled in, this is no line that can be typed.';
     } catch (error) {
       const refusal = refusalOf(error);

@@ -32,7 +32,7 @@ type NumberedLine = { line: number; text: string };
 
 export const tourTag = 'opsroom-tour';
 const builtIn = ['code', 'run', 'incident', 'backup'];
-const inScript: Array<Typed['kind']> = ['say', 'thread', 'react', 'as'];
+const inScript: Array<Typed['kind']> = ['say', 'thread', 'react', 'as', 'part'];
 
 const malformed = (name: string, line: number, why: string): OpsError =>
   new OpsError('invalid', `${name}:${line}: ${why}`, { hint: 'Nothing was sent. Mend the line and start again.' });

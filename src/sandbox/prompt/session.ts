@@ -4,6 +4,7 @@ import { Hearing } from './hearing.ts';
 import { type View, nameOf } from './message-rows.ts';
 import { reactionTarget } from './reaction-target.ts';
 import { refusalOf } from './request.ts';
+import type { PartAct } from './typed.ts';
 import { type Change, type RoomEvent, Timeline, sameEmoji } from './timeline.ts';
 
 export type PromptPerson = { name: string; user: string; token: string };
@@ -14,6 +15,8 @@ export type SessionOptions = {
   /** Name of who types first. */
   me: string;
   botUser: string;
+  /** Stops, starts or waits for a part of the sandbox. */
+  operate?: ((act: PartAct, part: string) => Promise<void>) | undefined;
 };
 export type SessionView = {
   /** `past`: from before this session, as it is now. */
@@ -72,6 +75,12 @@ export class Session implements AsyncDisposable {
     if (person === undefined) throw new OpsError('notFound', `There is nobody called ${name} to type as.`);
     await this.client(person);
     this.person = person;
+  }
+
+  async operate(act: PartAct, part: string): Promise<void> {
+    const { operate } = this.options;
+    if (operate === undefined) throw new OpsError('invalid', 'The parts of this sandbox cannot be touched from here.');
+    await operate(act, part);
   }
 
   async say(text: string): Promise<void> {

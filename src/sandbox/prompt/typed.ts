@@ -1,8 +1,14 @@
+/** What can be done with a part of the sandbox, to see what the bot makes of it. */
+export const partActs = ['stop', 'start', 'ready'] as const;
+export type PartAct = (typeof partActs)[number];
+export const partNames = ['synapse', 'postgres', 'livekit'];
+
 /** What one line at the prompt means. */
 export type Typed =
   | { kind: 'say' | 'thread'; text: string }
   | { kind: 'react'; emoji: string; on: string | undefined }
   | { kind: 'as'; name: string }
+  | { kind: 'part'; act: PartAct; part: string }
   | { kind: 'help' | 'who' | 'quit' | 'nothing' }
   | { kind: 'wrong'; why: string };
 
@@ -15,6 +21,8 @@ export const helpText = [
   "  /react 👍 [id]   react to the bot's last message, or to that of a run, incident or code: /react 👍 a17",
   "  /thread TEXT     reply in the thread of the bot's last message",
   '  /as NAME         type as somebody else from now on',
+  '  /stop livekit    stop a part of the sandbox (synapse, postgres, livekit); /start livekit brings it back',
+  '  /ready livekit   wait until a part is there: the first start has to build it',
   '  /who             who you can be',
   '  /quit            end (Ctrl-C too)',
   '  //text           send a line that begins with a slash',
@@ -43,6 +51,11 @@ export function parseTyped(line: string, people: readonly string[]): Typed {
       return rest === ''
         ? { kind: 'wrong', why: '/thread takes the text of the reply.' }
         : { kind: 'thread', text: rest };
+    case 'stop':
+    case 'start':
+    case 'ready':
+      if (partNames.includes(rest)) return { kind: 'part', act: word, part: rest };
+      return { kind: 'wrong', why: `/${word} takes one of: ${partNames.join(', ')}.` };
     case 'help':
     case 'who':
     case 'quit':

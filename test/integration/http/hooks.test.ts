@@ -105,16 +105,27 @@ const openOnes = () => storage.ledger.incidents({ open: true }).toReversed();
 
 describe('POST /hooks/alertmanager', () => {
   it('stores before it answers 200; the same again changes nothing; resolved closes', async () => {
-    const body = payload([alert('SynapseDown'), alert('DiskFull', { labels: { alertname: 'DiskFull', severity: 'warning' } })]);
+    const body = payload([
+      alert('SynapseDown'),
+      alert('DiskFull', { labels: { alertname: 'DiskFull', severity: 'warning' } }),
+    ]);
     expect((await post(body)).status).toBe(200);
     expect(openOnes()).toMatchObject([
-      { id: 1, name: 'SynapseDown', title: 'SynapseDown is bad', severity: 'critical', group: 'alertmanager:{}:{alertname="x"}' },
+      {
+        id: 1,
+        name: 'SynapseDown',
+        title: 'SynapseDown is bad',
+        severity: 'critical',
+        group: 'alertmanager:{}:{alertname="x"}',
+      },
       { id: 2, name: 'DiskFull', severity: 'warning' },
     ]);
     expect(openOnes()[0]?.openedAt).toBe(Date.parse('2025-08-03T08:59:30.123Z'));
     expect((await post(body)).status).toBe(200);
     expect(openOnes()).toHaveLength(2);
-    expect((await post(payload([alert('SynapseDown', { status: 'resolved' })], { status: 'resolved' }))).status).toBe(200);
+    expect((await post(payload([alert('SynapseDown', { status: 'resolved' })], { status: 'resolved' }))).status).toBe(
+      200,
+    );
     expect(openOnes()).toMatchObject([{ name: 'DiskFull' }]);
   });
 
@@ -127,14 +138,22 @@ describe('POST /hooks/alertmanager', () => {
 
   it("takes Grafana's payload, which has more", async () => {
     const more = { orgId: 1, title: '[FIRING:1]', state: 'alerting', message: '**Firing**', appVersion: '11.0.0' };
-    const grafana = alert('GrafanaRule', { values: { B: 1.5 }, valueString: '[ var=B ]', dashboardURL: '', silenceURL: 'http://x' });
+    const grafana = alert('GrafanaRule', {
+      values: { B: 1.5 },
+      valueString: '[ var=B ]',
+      dashboardURL: '',
+      silenceURL: 'http://x',
+    });
     expect((await post(payload([grafana], { ...more, version: '1' }))).status).toBe(200);
     expect(openOnes()).toMatchObject([{ name: 'GrafanaRule' }]);
   });
 
   it('what the sender cut off is an alert of its own, until it is whole again', async () => {
     await post(payload([alert('A')], { truncatedAlerts: 7 }));
-    expect(openOnes().map((incident) => incident.title)).toEqual(['A is bad', expect.stringContaining('7 more alerts')]);
+    expect(openOnes().map((incident) => incident.title)).toEqual([
+      'A is bad',
+      expect.stringContaining('7 more alerts'),
+    ]);
     await post(payload([alert('A')]));
     expect(openOnes()).toHaveLength(1);
   });
@@ -170,24 +189,27 @@ describe('POST /hooks/alertmanager', () => {
     expect(openOnes()).toMatchObject([{ name: 'A' }]);
   });
 
-  it.each(['with its length', 'in chunks'])('413 for a body that is too large, sent %s, and the room hears of it', async (how) => {
-    await server[Symbol.asyncDispose]();
-    await open({ ...defaultLimits, bodyBytes: 10_000 });
-    const text = JSON.stringify(payload([alert('x'.repeat(20_000))]));
-    const chunks = new ReadableStream({
-      start(controller) {
-        controller.enqueue(new TextEncoder().encode(text));
-        controller.close();
-      },
-    });
-    const init = { method: 'POST', headers: { authorization: `Bearer ${secret}` }, duplex: 'half' };
-    const answer = await fetch(`${server.url}/hooks/alertmanager`, {
-      ...init,
-      body: how === 'in chunks' ? chunks : text,
-    } as RequestInit);
-    expect(answer.status).toBe(413);
-    expect(openOnes()).toMatchObject([{ name: 'WebhookTooLarge' }]);
-  });
+  it.each(['with its length', 'in chunks'])(
+    '413 for a body that is too large, sent %s, and the room hears of it',
+    async (how) => {
+      await server[Symbol.asyncDispose]();
+      await open({ ...defaultLimits, bodyBytes: 10_000 });
+      const text = JSON.stringify(payload([alert('x'.repeat(20_000))]));
+      const chunks = new ReadableStream({
+        start(controller) {
+          controller.enqueue(new TextEncoder().encode(text));
+          controller.close();
+        },
+      });
+      const init = { method: 'POST', headers: { authorization: `Bearer ${secret}` }, duplex: 'half' };
+      const answer = await fetch(`${server.url}/hooks/alertmanager`, {
+        ...init,
+        body: how === 'in chunks' ? chunks : text,
+      } as RequestInit);
+      expect(answer.status).toBe(413);
+      expect(openOnes()).toMatchObject([{ name: 'WebhookTooLarge' }]);
+    },
+  );
 
   it('503 when the ledger takes nothing, and 200 once it does', async () => {
     const commit = storage.ledger.commit.bind(storage.ledger);
@@ -236,8 +258,12 @@ describe('POST /hooks/alertmanager', () => {
 describe('POST /hooks/alert', () => {
   const hook = { path: '/hooks/alert' };
   it('opens, is the same by its key, and resolves', async () => {
-    expect((await post({ title: 'Backup of shop failed', text: 'exit 3', severity: 'critical', key: 'shop' }, hook)).status).toBe(200);
-    expect((await post({ title: 'Backup of shop failed again', key: 'shop', severity: 'critical' }, hook)).status).toBe(200);
+    expect(
+      (await post({ title: 'Backup of shop failed', text: 'exit 3', severity: 'critical', key: 'shop' }, hook)).status,
+    ).toBe(200);
+    expect((await post({ title: 'Backup of shop failed again', key: 'shop', severity: 'critical' }, hook)).status).toBe(
+      200,
+    );
     expect(openOnes()).toMatchObject([{ name: 'Backup of shop failed', severity: 'critical', source: 'hook' }]);
     expect((await post({ title: 'fine', key: 'shop', resolved: true }, hook)).status).toBe(200);
     expect(openOnes()).toEqual([]);
@@ -257,7 +283,10 @@ describe('the server', () => {
     const answer = await fetch(`${server.url}/readyz`);
     ready = true;
     expect(answer.status).toBe(503);
-    expect(await answer.json()).toMatchObject({ ready: false, parts: [{ part: 'matrix', note: 'no answer for 40 s' }] });
+    expect(await answer.json()).toMatchObject({
+      ready: false,
+      parts: [{ part: 'matrix', note: 'no answer for 40 s' }],
+    });
   });
 
   it('/metrics has the names of the surface; what is unknown is left out', async () => {

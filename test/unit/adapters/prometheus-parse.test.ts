@@ -76,7 +76,11 @@ describe('the text format', () => {
   });
 
   const name = fc.stringMatching(/^[a-z_:][a-z0-9_:]{0,12}$/).filter((text) => !/_(bucket|sum|count)$/.test(text));
-  const labels = fc.dictionary(fc.stringMatching(/^[a-z_][a-z0-9_]{0,8}$/), fc.string({ unit: 'grapheme', maxLength: 12 }), { maxKeys: 4 });
+  const labels = fc.dictionary(
+    fc.stringMatching(/^[a-z_][a-z0-9_]{0,8}$/),
+    fc.string({ unit: 'grapheme', maxLength: 12 }),
+    { maxKeys: 4 },
+  );
   const quoted = (text: string) => `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')}"`;
 
   test('gives back whatever was written in it', () => {
@@ -92,7 +96,9 @@ describe('the text format', () => {
           .join('');
         const read = [...parseMetrics(text).values()].flatMap((family) => family.samples);
         const plain = (list: typeof samples) =>
-          list.map((one) => JSON.stringify([one.name, { ...one.labels }, String(one.value === 0 ? 0 : one.value)])).toSorted();
+          list
+            .map((one) => JSON.stringify([one.name, { ...one.labels }, String(one.value === 0 ? 0 : one.value)]))
+            .toSorted();
         expect(plain(read)).toEqual(plain(samples));
       }),
       { numRuns: 300 },

@@ -14,20 +14,31 @@ const started = (at: number) => `process_start_time_seconds ${at}\n`;
 
 test.each([
   [{ kind: 'answered', status: 200, text: 'OK', tookMs: 1 }, 'ok', undefined],
-  [{ kind: 'answered', status: 406, text: 'Not Ready', tookMs: 1 }, 'critical', 'running, but not ready (406): its node statistics stand still'],
+  [
+    { kind: 'answered', status: 406, text: 'Not Ready', tookMs: 1 },
+    'critical',
+    'running, but not ready (406): its node statistics stand still',
+  ],
   [{ kind: 'answered', status: 404, text: '', tookMs: 1 }, 'critical', 'it answers 404: is that LiveKit?'],
   [{ kind: 'refused', tookMs: 1 }, 'critical', 'connection refused: it is not running'],
 ] satisfies Array<[Answer, string, string | undefined]>)('LiveKit that says %j', async (answer, verdict, note) => {
-  const read = await reader(health, { clock: new FakeClock(), callServer: { health: () => Promise.resolve(answer) } })();
+  const read = await reader(health, {
+    clock: new FakeClock(),
+    callServer: { health: () => Promise.resolve(answer) },
+  })();
   expect(read.verdicts).toEqual({ 'livekit-health': verdict });
   expect(read.notes['up']).toBe(note);
 });
 
 describe('people in calls', () => {
-  const page = (people: number) => `livekit_participant_total{node_id="n"} ${people}\nlivekit_room_total{node_id="n"} 2\n`;
+  const page = (people: number) =>
+    `livekit_participant_total{node_id="n"} ${people}\nlivekit_room_total{node_id="n"} 2\n`;
   const read = (people: number, usual: number | undefined, readings = 200) => {
     const clock = new FakeClock();
-    const history = usual === undefined ? [] : Array.from({ length: readings }, (_, at) => ({ series: 'x', at, value: usual, note: undefined }));
+    const history =
+      usual === undefined
+        ? []
+        : Array.from({ length: readings }, (_, at) => ({ series: 'x', at, value: usual, note: undefined }));
     return reader(participants, { clock, livekitMetrics: new FakeMetrics(clock, page(people)) }, history)();
   };
   test.each([
@@ -47,7 +58,10 @@ describe('people in calls', () => {
   });
   test('are unknown when the metric is gone, not none', async () => {
     const clock = new FakeClock();
-    const gone = await reader(participants, { clock, livekitMetrics: new FakeMetrics(clock, 'livekit_room_total 0\n') })();
+    const gone = await reader(participants, {
+      clock,
+      livekitMetrics: new FakeMetrics(clock, 'livekit_room_total 0\n'),
+    })();
     expect(gone.values['participants']).toBeUndefined();
     expect(gone.verdicts['livekit-participants']).toBe('unknown');
   });
@@ -99,7 +113,9 @@ livekit_packet_bytes{direction="outgoing",transmission="initial",country=""} ${o
 
 describe('failed connections', () => {
   const page = (counts: Record<string, number>, since = 1) =>
-    `${started(since)}livekit_participant_total 1\n${Object.entries(counts).map(([state, count]) => `livekit_participant_join_total{state="${state}"} ${count}\n`).join('')}`;
+    `${started(since)}livekit_participant_total 1\n${Object.entries(counts)
+      .map(([state, count]) => `livekit_participant_join_total{state="${state}"} ${count}\n`)
+      .join('')}`;
 
   test('are failed attempts over all attempts, and may pass 100 %', async () => {
     const [, read] = await over(failed, [
@@ -116,11 +132,18 @@ describe('failed connections', () => {
   });
   test('are forgotten after five minutes', async () => {
     const rest = Array.from({ length: 5 }, () => page({ signal_connected: 1, rtc_failure: 9 }));
-    const reads = await over(failed, [page({ signal_connected: 1 }), ...rest, page({ signal_connected: 1, rtc_failure: 9 })]);
+    const reads = await over(failed, [
+      page({ signal_connected: 1 }),
+      ...rest,
+      page({ signal_connected: 1, rtc_failure: 9 }),
+    ]);
     expect(reads.map(({ values }) => values['failed'])).toEqual([undefined, 9, 9, 9, 9, 9, 0]);
   });
   test('count on across a restart', async () => {
-    const [, read] = await over(failed, [page({ signal_connected: 100, signal_failed: 40 }, 1), page({ signal_connected: 4, signal_failed: 6 }, 90)]);
+    const [, read] = await over(failed, [
+      page({ signal_connected: 100, signal_failed: 40 }, 1),
+      page({ signal_connected: 4, signal_failed: 6 }, 90),
+    ]);
     expect(read?.values).toEqual({ failed_ratio: 0.6, failed: 6, tried: 10 });
   });
   test('are 0 before the first join, unknown when people are inside without the metric', async () => {

@@ -13,12 +13,17 @@ import { reader } from '#test/fixtures/read-check.ts';
 
 const clock = new FakeClock();
 const answered = (status: number, text = 'OK'): Answer => ({ kind: 'answered', status, text, tookMs: 12 });
-const homeserver = (set: { health?: Answer; versions?: Answer; database?: () => Promise<{ latencyMs: number }> }): HomeserverProbe => ({
+const homeserver = (set: {
+  health?: Answer;
+  versions?: Answer;
+  database?: () => Promise<{ latencyMs: number }>;
+}): HomeserverProbe => ({
   health: () => Promise.resolve(set.health ?? answered(200)),
   versions: () => Promise.resolve(set.versions ?? answered(200, '{"versions":["v1.1","v1.12"]}')),
   database: set.database ?? (() => Promise.resolve({ latencyMs: 8 })),
 });
-const once = (check: Parameters<typeof reader>[0], ports: Omit<Parameters<typeof reader>[1], 'clock'>) => reader(check, { clock, ...ports })();
+const once = (check: Parameters<typeof reader>[0], ports: Omit<Parameters<typeof reader>[1], 'clock'>) =>
+  reader(check, { clock, ...ports })();
 
 describe('synapse-health', () => {
   test('is up when it and its database answer', async () => {
@@ -27,12 +32,15 @@ describe('synapse-health', () => {
     expect(verdicts).toEqual({ 'synapse-health': 'ok', 'synapse-database': 'ok' });
   });
   test('is down when the connection is refused, and says so', async () => {
-    const { verdicts, notes } = await once(synapseHealth, { homeserver: homeserver({ health: { kind: 'refused', tookMs: 1 } }) });
+    const { verdicts, notes } = await once(synapseHealth, {
+      homeserver: homeserver({ health: { kind: 'refused', tookMs: 1 } }),
+    });
     expect(verdicts).toEqual({ 'synapse-health': 'critical' });
     expect(notes['up']).toBe('connection refused');
   });
   test('tells a stopped database from a stopped Synapse', async () => {
-    const database = () => Promise.reject(new OpsError('unavailable', "Cannot read from Synapse's database: Synapse answered 500."));
+    const database = () =>
+      Promise.reject(new OpsError('unavailable', "Cannot read from Synapse's database: Synapse answered 500."));
     expect((await once(synapseHealth, { homeserver: homeserver({ database }) })).verdicts).toEqual({
       'synapse-health': 'ok',
       'synapse-database': 'critical',
@@ -40,14 +48,20 @@ describe('synapse-health', () => {
   });
   test('does not take a bad token for a stopped database', async () => {
     const database = () => Promise.reject(new OpsError('misconfigured', 'The admin token is not valid.'));
-    expect((await once(synapseHealth, { homeserver: homeserver({ database }) })).verdicts['synapse-database']).toBe('unknown');
+    expect((await once(synapseHealth, { homeserver: homeserver({ database }) })).verdicts['synapse-database']).toBe(
+      'unknown',
+    );
   });
 });
 
 test('synapse-versions shows the newest version and refuses what is no list of them', async () => {
   expect((await once(synapseVersions, { homeserver: homeserver({}) })).notes['api_up']).toBe('up to v1.12');
-  expect((await once(synapseVersions, { homeserver: homeserver({ versions: answered(502, '') }) })).verdicts).toEqual({ 'synapse-versions': 'critical' });
-  await expect(once(synapseVersions, { homeserver: homeserver({ versions: answered(200, '<html>') }) })).rejects.toThrow(/something else/);
+  expect((await once(synapseVersions, { homeserver: homeserver({ versions: answered(502, '') }) })).verdicts).toEqual({
+    'synapse-versions': 'critical',
+  });
+  await expect(
+    once(synapseVersions, { homeserver: homeserver({ versions: answered(200, '<html>') }) }),
+  ).rejects.toThrow(/something else/);
 });
 
 test.each([
@@ -80,16 +94,22 @@ ${waits}`;
     metrics.show(page(2));
     expect((await read()).values).toEqual({ used_ratio: 1 });
     await time.advance(50_000);
-    expect(await read()).toMatchObject({ values: { used_ratio: 0.2 }, notes: { used_ratio: '2 of 10 connections at the last look' } });
+    expect(await read()).toMatchObject({
+      values: { used_ratio: 0.2 },
+      notes: { used_ratio: '2 of 10 connections at the last look' },
+    });
   });
 
   test('is not broken at 9 of 10', async () => {
-    expect((await once(databasePool, { synapseMetrics: new FakeMetrics(clock, page(9)) })).verdicts['database-pool']).toBe('ok');
+    expect(
+      (await once(databasePool, { synapseMetrics: new FakeMetrics(clock, page(9)) })).verdicts['database-pool'],
+    ).toBe('ok');
   });
 
   test('knows how long a connection is waited for, when any was', async () => {
     const time = new FakeClock();
-    const waits = (slow: number) => `synapse_storage_schedule_time_bucket{le="0.5"} 10\nsynapse_storage_schedule_time_bucket{le="1.0"} ${10 + slow}\nsynapse_storage_schedule_time_bucket{le="+Inf"} ${10 + slow}\n`;
+    const waits = (slow: number) =>
+      `synapse_storage_schedule_time_bucket{le="0.5"} 10\nsynapse_storage_schedule_time_bucket{le="1.0"} ${10 + slow}\nsynapse_storage_schedule_time_bucket{le="+Inf"} ${10 + slow}\n`;
     const metrics = new FakeMetrics(time, page(1, waits(0)));
     const read = reader(databasePool, { clock: time, synapseMetrics: metrics });
     await read();
@@ -111,32 +131,45 @@ ${waits}`;
 });
 
 describe('federation-lag', () => {
-  const page = (persisted: number, handed: number, lastAgoMs: number) => `synapse_event_persisted_position{server_name="x"} ${persisted}
+  const page = (
+    persisted: number,
+    handed: number,
+    lastAgoMs: number,
+  ) => `synapse_event_persisted_position{server_name="x"} ${persisted}
 synapse_event_processing_positions{name="federation_sender"} ${handed}
 synapse_event_processing_positions{name="presence"} 1
 synapse_event_processing_last_ts{name="federation_sender"} ${clock.now() - lastAgoMs}
 synapse_federation_transaction_queue_pending_pdus 4
 `;
   test('is 0 on a quiet server, however old the last event is', async () => {
-    const { values, verdicts } = await once(federationLag, { synapseMetrics: new FakeMetrics(clock, page(500, 500, 9_000_000)) });
+    const { values, verdicts } = await once(federationLag, {
+      synapseMetrics: new FakeMetrics(clock, page(500, 500, 9_000_000)),
+    });
     expect(values).toEqual({ behind_ms: 0, behind_events: 0, pending_pdus: 4 });
     expect(verdicts).toEqual({ 'federation-lag': 'ok' });
   });
   test('is the age of the last event handed on while there are more', async () => {
-    const { values, verdicts } = await once(federationLag, { synapseMetrics: new FakeMetrics(clock, page(510, 500, 90_000)) });
+    const { values, verdicts } = await once(federationLag, {
+      synapseMetrics: new FakeMetrics(clock, page(510, 500, 90_000)),
+    });
     expect(values).toMatchObject({ behind_ms: 90_000, behind_events: 10 });
     expect(verdicts).toEqual({ 'federation-lag': 'warning' });
   });
   test('of workers counts the furthest ahead and the furthest behind', async () => {
     const metrics = new FakeMetrics(clock).show(page(510, 500, 1000), 'main').show(page(700, 690, 70_000), 'sender');
-    expect((await once(federationLag, { synapseMetrics: metrics })).values).toMatchObject({ behind_events: 200, pending_pdus: 8 });
+    expect((await once(federationLag, { synapseMetrics: metrics })).values).toMatchObject({
+      behind_events: 200,
+      pending_pdus: 8,
+    });
   });
 });
 
 describe('synapse-memory', () => {
   test('is the sum of all processes', async () => {
     const gib = 1024 ** 3;
-    const metrics = new FakeMetrics(clock).show(`process_resident_memory_bytes ${3 * gib}\n`, 'a').show(`process_resident_memory_bytes ${2 * gib}\n`, 'b');
+    const metrics = new FakeMetrics(clock)
+      .show(`process_resident_memory_bytes ${3 * gib}\n`, 'a')
+      .show(`process_resident_memory_bytes ${2 * gib}\n`, 'b');
     expect(await once(synapseMemory, { synapseMetrics: metrics })).toMatchObject({
       values: { resident_bytes: 5 * gib },
       notes: { resident_bytes: 'sum of 2 processes' },

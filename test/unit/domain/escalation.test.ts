@@ -46,7 +46,8 @@ describe('who is called', () => {
 describe('when', () => {
   it('0, 5 and 15 minutes, then every 15', () => {
     const due = [firstDue(defaultEscalation, 0)];
-    for (let level = 0; level < 5; level += 1) due.push(dueAfter(defaultEscalation, level, due[level] ?? 0, due[level] ?? 0));
+    for (let level = 0; level < 5; level += 1)
+      due.push(dueAfter(defaultEscalation, level, due[level] ?? 0, due[level] ?? 0));
     expect(due.map((ms) => ms / minute)).toEqual([0, 5, 15, 30, 45, 60]);
     expect(stepOf(defaultEscalation, 7).notify).toBe('everyone');
   });

@@ -1,7 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { UserId } from '#domain/accounts.ts';
-import { beginIncident, continues, type LifeEvent, type LifeRules, live, pages, wakesAt } from '#domain/incident-life.ts';
+import {
+  beginIncident,
+  continues,
+  type LifeEvent,
+  type LifeRules,
+  live,
+  pages,
+  wakesAt,
+} from '#domain/incident-life.ts';
 import type { Incident, Severity, Signal } from '#domain/incidents.ts';
 
 const bob = '@bob:example.org' as UserId;
@@ -20,7 +28,8 @@ const signal = (set: Partial<Signal> = {}): Signal => ({
   startedAt: start - 30_000,
   ...set,
 });
-const step = (incident: Incident, event: LifeEvent, now: number): Incident => live(incident, event, now, rules)?.incident ?? incident;
+const step = (incident: Incident, event: LifeEvent, now: number): Incident =>
+  live(incident, event, now, rules)?.incident ?? incident;
 const fire = (incident: Incident, now: number, set: Partial<Signal> = {}): Incident =>
   step(incident, { kind: 'signal', signal: signal(set) }, now);
 
@@ -28,7 +37,14 @@ describe('the life of an incident', () => {
   const open = beginIncident(signal(), 17, start, rules);
 
   it('begins open, due at once when critical, never when a warning', () => {
-    expect(open).toMatchObject({ state: 'open', nextAt: start, level: 0, openedAt: start - 30_000, unsaid: true, rev: 1 });
+    expect(open).toMatchObject({
+      state: 'open',
+      nextAt: start,
+      level: 0,
+      openedAt: start - 30_000,
+      unsaid: true,
+      rev: 1,
+    });
     expect(beginIncident(signal({ severity: 'warning' }), 1, start, rules).nextAt).toBeUndefined();
   });
 
@@ -71,7 +87,12 @@ describe('the life of an incident', () => {
     expect(live(closed, { kind: 'signal', signal: signal({ firing: false }) }, start + 2000, rules)).toBeUndefined();
     expect(continues(closed, start + 601_000, rules)).toBe(true);
     expect(continues(closed, start + 601_001, rules)).toBe(false);
-    expect(fire(closed, start + 5000)).toMatchObject({ state: 'open', reopened: 1, nextAt: start + 5000, closedAt: undefined });
+    expect(fire(closed, start + 5000)).toMatchObject({
+      state: 'open',
+      reopened: 1,
+      nextAt: start + 5000,
+      closedAt: undefined,
+    });
     const acked = step(open, { kind: 'ack', by: bob, until: start + 3_600_000 }, start);
     const back = fire(fire(acked, start + 1000, { firing: false }), start + 5000);
     expect(back).toMatchObject({ state: 'acked', reopened: 1, ackedBy: bob, nextAt: undefined });
@@ -102,7 +123,10 @@ describe('whatever happens', () => {
   );
   const history = fc.array(fc.tuple(fc.nat(400_000), event), { maxLength: 40 });
 
-  function play(past: Array<[number, (typeof event extends fc.Arbitrary<infer T> ? T : never)]>, see: (i: Incident, now: number) => void) {
+  function play(
+    past: Array<[number, typeof event extends fc.Arbitrary<infer T> ? T : never]>,
+    see: (i: Incident, now: number) => void,
+  ) {
     let now = start;
     let incident = beginIncident(signal(), 1, now, rules);
     see(incident, now);

@@ -21,7 +21,10 @@ const started = (at: number) => `process_start_time_seconds ${at}\n`;
 
 describe('counters', () => {
   test('grow by their difference, each series for itself', async () => {
-    const [a = [], b = []] = await scrapes('bytes{d="in"} 100\nbytes{d="out"} 5\n', 'bytes{d="in"} 300\nbytes{d="out"} 45\n');
+    const [a = [], b = []] = await scrapes(
+      'bytes{d="in"} 100\nbytes{d="out"} 5\n',
+      'bytes{d="in"} 300\nbytes{d="out"} 45\n',
+    );
     expect(rate(a, b, 'bytes')).toEqual({ value: 24 });
     expect(rate(a, b, 'bytes', (labels) => labels['d'] === 'out')).toEqual({ value: 4 });
   });
@@ -65,24 +68,50 @@ describe('quantiles', () => {
 
   test('lie inside their bucket as Prometheus has them', () => {
     // 10 under 0.1, 80 more under 0.5, 10 more under 1: the median is the 50th, the 40th of 80 in 0.1-0.5.
-    const all = buckets([[0.1, 10], [0.5, 90], [1, 100], [Infinity, 100]]);
+    const all = buckets([
+      [0.1, 10],
+      [0.5, 90],
+      [1, 100],
+      [Infinity, 100],
+    ]);
     expect(quantileOf(0.5, all)?.value).toBeCloseTo(0.3);
     expect(quantileOf(0.95, all)?.value).toBeCloseTo(0.75);
     expect(quantileOf(0.05, all)?.value).toBeCloseTo(0.05);
   });
 
   test('in the last bucket are only a lower limit', () => {
-    expect(quantileOf(0.99, buckets([[10, 50], [Infinity, 100]]))).toEqual({ value: 10, atLeast: true });
+    expect(
+      quantileOf(
+        0.99,
+        buckets([
+          [10, 50],
+          [Infinity, 100],
+        ]),
+      ),
+    ).toEqual({ value: 10, atLeast: true });
   });
 
   test('of nothing are nothing, not 0', () => {
-    expect(quantileOf(0.5, buckets([[1, 0], [Infinity, 0]]))).toBeUndefined();
+    expect(
+      quantileOf(
+        0.5,
+        buckets([
+          [1, 0],
+          [Infinity, 0],
+        ]),
+      ),
+    ).toBeUndefined();
     expect(quantileOf(0.5, [])).toBeUndefined();
   });
 
   test('are taken over what was counted between the scrapes, summed over the other labels', async () => {
     const page = (scale: number) =>
-      ['a', 'b'].map((db) => `wait_bucket{db="${db}",le="1"} ${scale}\nwait_bucket{db="${db}",le="2"} ${scale * 2}\nwait_bucket{db="${db}",le="+Inf"} ${scale * 2}\n`).join('');
+      ['a', 'b']
+        .map(
+          (db) =>
+            `wait_bucket{db="${db}",le="1"} ${scale}\nwait_bucket{db="${db}",le="2"} ${scale * 2}\nwait_bucket{db="${db}",le="+Inf"} ${scale * 2}\n`,
+        )
+        .join('');
     const [a = [], b = []] = await scrapes(`# TYPE wait histogram\n${page(10)}`, `# TYPE wait histogram\n${page(20)}`);
     expect(quantileBetween(0.75, a, b, 'wait')).toEqual({ value: 1.5, atLeast: false });
     expect(quantileBetween(0.75, b, b, 'wait')).toBeUndefined();

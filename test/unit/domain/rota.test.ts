@@ -3,7 +3,11 @@ import { describe, expect, it } from 'vitest';
 import type { UserId } from '#domain/accounts.ts';
 import { comingHandoffs, type Layer, layersOf, onDutyAt, type Override, parseHandoff } from '#domain/rota.ts';
 
-const [alice, bob, carol] = ['@alice:example.org', '@bob:example.org', '@carol:example.org'] as UserId[] as [UserId, UserId, UserId];
+const [alice, bob, carol] = ['@alice:example.org', '@bob:example.org', '@carol:example.org'] as UserId[] as [
+  UserId,
+  UserId,
+  UserId,
+];
 const at = (text: string): number => Date.parse(text);
 const weekly = (set: Partial<Layer> = {}): Layer => ({
   name: 'primary',
@@ -37,7 +41,9 @@ describe('hand-offs', () => {
     expect(parseHandoff('08:30')).toEqual({ weekday: undefined, hour: 8, minute: 30 });
     for (const wrong of ['Mon', 'Xyz 09:00', '24:00', '9:60', '']) expect(parseHandoff(wrong)).toBeUndefined();
     expect(() => layersOf([{ ...weekly(), handoff: 'Noon' }], 'UTC')).toThrow(/hand-off "Noon"/);
-    expect(layersOf([{ ...weekly(), handoff: 'Tue 10:00', timezone: undefined }], 'Asia/Tokyo')[0]?.timezone).toBe('Asia/Tokyo');
+    expect(layersOf([{ ...weekly(), handoff: 'Tue 10:00', timezone: undefined }], 'Asia/Tokyo')[0]?.timezone).toBe(
+      'Asia/Tokyo',
+    );
   });
 
   // Reckoned by hand from the calendar: Berlin is +01:00 in winter, +02:00 in summer (29 March to 25 October
@@ -97,7 +103,11 @@ describe('stand-ins', () => {
       standIn(first, '2026-05-06T10:00:00Z', '2026-05-06T20:00:00Z'),
       standIn(second, '2026-05-06T15:00:00Z', '2026-05-06T16:00:00Z'),
     ];
-    expect(onDutyAt(rota, overrides, now)).toMatchObject({ user: first, until: at('2026-05-06T15:00:00Z'), next: second });
+    expect(onDutyAt(rota, overrides, now)).toMatchObject({
+      user: first,
+      until: at('2026-05-06T15:00:00Z'),
+      next: second,
+    });
     expect(onDutyAt(rota, overrides, at('2026-05-06T15:30:00Z'))).toMatchObject({ user: second, next: first });
     expect(onDutyAt(rota, overrides, at('2026-05-06T20:00:00Z'))?.user).toBe(planned);
   });
@@ -182,7 +192,9 @@ describe('over daylight saving, in 12 zones', () => {
   it('every minute around each change of the clocks has exactly one person', () => {
     for (const timezone of zones) {
       const rota = weekly({ timezone, rotation: 'daily', handoff: { weekday: undefined, hour: 2, minute: 30 } });
-      let change = Temporal.Instant.from('2026-01-01T00:00:00Z').toZonedDateTimeISO(timezone).getTimeZoneTransition('next');
+      let change = Temporal.Instant.from('2026-01-01T00:00:00Z')
+        .toZonedDateTimeISO(timezone)
+        .getTimeZoneTransition('next');
       while (change !== null && change.year === 2026) {
         const middle = change.epochMilliseconds;
         let until = 0;

@@ -8,10 +8,14 @@ beforeEach(() => {
 afterEach(() => desk[Symbol.dispose]());
 
 const name = (index: number): string => `Flood${String(index).padStart(4, '0')}`;
-const readable = (said: readonly Said[]): string => said.map(({ text, files }) => [text, ...files].join('\n')).join('\n');
+const readable = (said: readonly Said[]): string =>
+  said.map(({ text, files }) => [text, ...files].join('\n')).join('\n');
 
 /** 200 posts of 10 in 5 s, with a tick each second. Gives how long each post took to be stored, in ms. */
-async function flood(group: (index: number) => string, severity: 'critical' | 'warning' = 'critical'): Promise<number[]> {
+async function flood(
+  group: (index: number) => string,
+  severity: 'critical' | 'warning' = 'critical',
+): Promise<number[]> {
   const took: number[] = [];
   for (let post = 0; post < 200; post += 1) {
     const signals = Array.from({ length: 10 }, (_, at) => {
@@ -83,7 +87,8 @@ describe('a burst', () => {
     for (const each of ['A', 'B', 'C']) desk.fire({ name: each });
     expect(desk.deliver().filter(({ rings }) => rings)).toHaveLength(2);
     const said = await desk.pass(3000);
-    expect(said.map(({ rings }) => rings).toSorted()).toEqual([false, true]);
+    expect(said.filter(({ rings }) => rings)).toHaveLength(1);
+    expect(said).toHaveLength(2);
     expect(said.find(({ rings }) => !rings)?.text).toContain('🔴 C');
   });
 
@@ -92,7 +97,9 @@ describe('a burst', () => {
     await desk.pass(60_000);
     const before = eventsOf(desk.said);
     for (let post = 0; post < 200; post += 1) {
-      desk.alerter.receive(Array.from({ length: 10 }, (_, at) => desk.signal({ name: name(post * 10 + at), firing: false })));
+      desk.alerter.receive(
+        Array.from({ length: 10 }, (_, at) => desk.signal({ name: name(post * 10 + at), firing: false })),
+      );
     }
     await desk.pass(120_000);
     expect(desk.desk.list({ open: true })).toEqual([]);

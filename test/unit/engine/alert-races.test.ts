@@ -4,10 +4,19 @@ import { AlertDesk, user } from '#test/fixtures/alert-desk.ts';
 
 const names = ['A', 'B', 'C'];
 const act = fc.oneof(
-  { weight: 3, arbitrary: fc.record({ kind: fc.constant('fire' as const), name: fc.constantFrom(...names), firing: fc.boolean() }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ kind: fc.constant('fire' as const), name: fc.constantFrom(...names), firing: fc.boolean() }),
+  },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('ack' as const), at: fc.nat(20) }) },
   { weight: 1, arbitrary: fc.constant({ kind: 'ack all' as const }) },
-  { weight: 4, arbitrary: fc.record({ kind: fc.constant('wait' as const), ms: fc.constantFrom(500, 1000, 30_000, 310_000, 1_000_000) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant('wait' as const),
+      ms: fc.constantFrom(500, 1000, 30_000, 310_000, 1_000_000),
+    }),
+  },
   { weight: 2, arbitrary: fc.constant({ kind: 'deliver' as const }) },
   { weight: 1, arbitrary: fc.constant({ kind: 'restart' as const }) },
 );
@@ -19,7 +28,8 @@ describe('alerts, acknowledgements, time, restarts and a slow room in any order'
         using desk = new AlertDesk();
         const { ledger } = desk.storage;
         for (const what of acts) {
-          if (what.kind === 'fire') desk.fire({ name: what.name, group: what.name === 'C' ? 'C' : 'AB', firing: what.firing });
+          if (what.kind === 'fire')
+            desk.fire({ name: what.name, group: what.name === 'C' ? 'C' : 'AB', firing: what.firing });
           else if (what.kind === 'wait') {
             await desk.clock.advance(what.ms);
             desk.alerter.tick();

@@ -70,7 +70,10 @@ describe('one alert', () => {
     desk.fire({ firing: false });
     await desk.pass(11 * minute);
     desk.fire({});
-    expect(desk.desk.list({})).toMatchObject([{ id: 2, reopened: 0 }, { id: 1, state: 'closed' }]);
+    expect(desk.desk.list({})).toMatchObject([
+      { id: 2, reopened: 0 },
+      { id: 1, state: 'closed' },
+    ]);
   });
 
   it('an alert that joins its group is shown there and does not ring twice', async () => {
@@ -97,7 +100,8 @@ describe('one alert', () => {
 });
 
 describe('escalation', () => {
-  const pagesOf = (said: AlertDesk['said']): unknown[] => said.filter(({ rings }) => rings).map(({ mentions }) => mentions);
+  const pagesOf = (said: AlertDesk['said']): unknown[] =>
+    said.filter(({ rings }) => rings).map(({ mentions }) => mentions);
 
   it('on call, the next, everyone, and everyone again, each to the second', async () => {
     desk.fire({});
@@ -114,7 +118,9 @@ describe('escalation', () => {
   it('👍 on the page stops it, for an hour', async () => {
     desk.fire({});
     const page = desk.deliver().find(({ rings }) => rings);
-    expect(desk.alerter.reaction({ event: page?.event ?? '', emoji: '👍🏽', sender: user('bob'), joined: true })).toBe(true);
+    expect(desk.alerter.reaction({ event: page?.event ?? '', emoji: '👍🏽', sender: user('bob'), joined: true })).toBe(
+      true,
+    );
     expect(desk.desk.find(1)?.incident).toMatchObject({ state: 'acked', ackedBy: user('bob') });
     const hour = await desk.pass(60 * minute - 1000);
     expect(pagesOf(hour)).toEqual([]);
@@ -146,7 +152,9 @@ describe('escalation', () => {
     desk.alerter.reaction({ event: message?.event ?? '', emoji: '👍', sender: user('bob'), joined: true });
     desk.alerter.reaction({ event: page?.event ?? '', emoji: '👍', sender: user('alice'), joined: true });
     expect(desk.desk.find(1)?.incident.ackedBy).toBe(user('bob'));
-    expect(desk.storage.ledger.audit({ act: 'ack' })).toMatchObject([{ actor: user('bob'), outcome: 'done', incident: 1 }]);
+    expect(desk.storage.ledger.audit({ act: 'ack' })).toMatchObject([
+      { actor: user('bob'), outcome: 'done', incident: 1 },
+    ]);
   });
 
   it('a page that could not be sent yet is not sent once it is acknowledged or resolved', () => {
@@ -183,7 +191,8 @@ describe('escalation', () => {
 describe('a restart', () => {
   it('at any second changes nothing', async () => {
     using other = new AlertDesk();
-    for (const each of [desk, other]) each.fire({ name: 'A' }, { name: 'B' }, { name: 'C' }, { name: 'D', severity: 'warning' });
+    for (const each of [desk, other])
+      each.fire({ name: 'A' }, { name: 'B' }, { name: 'C' }, { name: 'D', severity: 'warning' });
     let acked = false;
     for (let second = 0; second < 80 * 60; second += 20) {
       other.restart();
@@ -191,7 +200,8 @@ describe('a restart', () => {
       if (!acked && second > 400) for (const each of [desk, other]) each.desk.ack([1], user('bob'), 10 * minute);
       acked ||= second > 400;
     }
-    const story = (each: AlertDesk): unknown[] => each.said.map(({ row, rings, text, mentions }) => [row.dueAt, rings, text, mentions]);
+    const story = (each: AlertDesk): unknown[] =>
+      each.said.map(({ row, rings, text, mentions }) => [row.dueAt, rings, text, mentions]);
     expect(story(other)).toEqual(story(desk));
     expect(desk.said.length).toBeGreaterThan(10);
   });

@@ -26,7 +26,19 @@ class Part {
       everyMs: 30 * secondMs,
       needs: [],
       values: { level: { title: `level of ${name}`, unit: 'count' } },
-      rules: [{ name, alert: 'LevelHigh', of: 'level', is: 'above', warning: 10, critical: 100, forMs: 60 * secondMs, help: 'Lower it.', ...rule, } as Rule & { of: 'level' }],
+      rules: [
+        {
+          name,
+          alert: 'LevelHigh',
+          of: 'level',
+          is: 'above',
+          warning: 10,
+          critical: 100,
+          forMs: 60 * secondMs,
+          help: 'Lower it.',
+          ...rule,
+        } as Rule & { of: 'level' },
+      ],
       read: async (_ports, _before, signal) => {
         this.read += 1;
         this.overlapped ||= this.active > 0;
@@ -45,7 +57,9 @@ class Part {
     const { value } = this;
     if (value instanceof Error) return Promise.reject(value);
     if (value !== 'silent') return Promise.resolve([{ name: 'level', value }]);
-    return new Promise((_, reject) => void signal.addEventListener('abort', () => reject(signal.reason as Error)));
+    return new Promise((_, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason as Error));
+    });
   }
 }
 
@@ -66,8 +80,16 @@ afterEach(() => {
 
 function open(...checks: NamedCheck[]) {
   const options = { site, checks, ports: { clock }, readings: storage.readings, clock };
-  const prober = new Prober({ ...options, tell: (signals) => void told.push(...signals), fault: (what) => void faults.push(what) });
-  return { prober, health: new CheckHealth({ ...options, prober, signal: stop.signal }), running: prober.run(stop.signal) };
+  const prober = new Prober({
+    ...options,
+    tell: (signals) => void told.push(...signals),
+    fault: (what) => void faults.push(what),
+  });
+  return {
+    prober,
+    health: new CheckHealth({ ...options, prober, signal: stop.signal }),
+    running: prober.run(stop.signal),
+  };
 }
 const down = () => new OpsError('unavailable', 'No route.');
 const firing = () => told.filter((signal) => signal.firing).map(({ key, severity }) => `${key} ${severity}`);
@@ -89,8 +111,16 @@ describe('reading', () => {
     await clock.advance(60 * secondMs);
     expect(part.read).toBe(7);
     const start = Date.parse('2026-08-03T09:00:00Z');
-    expect(storage.readings.since(site, 'tank.level', 0).map(({ at, value }) => [(at - start) / secondMs, value])).toEqual([
-      [0, 1], [30, 1], [60, 1], [90, 1], [130, undefined], [150, 1], [180, 1],
+    expect(
+      storage.readings.since(site, 'tank.level', 0).map(({ at, value }) => [(at - start) / secondMs, value]),
+    ).toEqual([
+      [0, 1],
+      [30, 1],
+      [60, 1],
+      [90, 1],
+      [130, undefined],
+      [150, 1],
+      [180, 1],
     ]);
   });
 
@@ -199,7 +229,10 @@ describe('an alert', () => {
     await clock.advance(61 * secondMs);
     part.value = 60;
     await clock.advance(30 * secondMs);
-    expect(told.filter((signal) => signal.firing).map(({ title }) => title)).toEqual(['level of tank: 50 (above 10)', 'level of tank: 50 (above 10)']);
+    expect(told.filter((signal) => signal.firing).map(({ title }) => title)).toEqual([
+      'level of tank: 50 (above 10)',
+      'level of tank: 50 (above 10)',
+    ]);
     part.value = 200;
     await clock.advance(30 * secondMs);
     expect(told.at(-1)?.severity).toBe('warning');
@@ -263,7 +296,11 @@ describe('what cannot be asked', () => {
     await clock.advance(179 * secondMs);
     expect(firing()).toEqual([]);
     await clock.advance(2 * secondMs);
-    expect(told.at(-1)).toMatchObject({ key: 'check:tank:unknown', severity: 'warning', title: "the tank can't be read: No route." });
+    expect(told.at(-1)).toMatchObject({
+      key: 'check:tank:unknown',
+      severity: 'warning',
+      title: "the tank can't be read: No route.",
+    });
     part.value = 1;
     await clock.advance(30 * secondMs);
     expect(told.at(-1)).toMatchObject({ key: 'check:tank:unknown', firing: false });
@@ -290,7 +327,9 @@ describe('what cannot be asked', () => {
     expect(fresh()).toEqual(['check:cut-off critical']);
     for (const { part } of parts) part.value = 1;
     await clock.advance(30 * secondMs);
-    expect(told.filter(({ key }) => key === 'check:cut-off')).toMatchObject([{ firing: false, title: 'The bot is cut off: no answer from synapse, postgres, livekit.' }]);
+    expect(told.filter(({ key }) => key === 'check:cut-off')).toMatchObject([
+      { firing: false, title: 'The bot is cut off: no answer from synapse, postgres, livekit.' },
+    ]);
     expect(firing()).toEqual([]);
   });
 
@@ -315,7 +354,16 @@ describe('health', () => {
     await clock.advance(100 * secondMs);
     const since = Date.parse('2026-08-03T09:00:30Z');
     expect(health.findings('tank')).toMatchObject([
-      { name: 'tank.level', part: 'tank', title: 'level of tank', verdict: 'critical', value: '150', limit: 'above 100', note: 'Lower it.', since },
+      {
+        name: 'tank.level',
+        part: 'tank',
+        title: 'level of tank',
+        verdict: 'critical',
+        value: '150',
+        limit: 'above 100',
+        note: 'Lower it.',
+        since,
+      },
     ]);
     expect(health.verdict()).toBe('critical');
   });
@@ -342,7 +390,10 @@ describe('health', () => {
     part.value = 42;
     expect(await health.runNow('tank')).toMatchObject([{ value: '42', verdict: 'warning' }]);
     await expect(health.runNow('calls')).rejects.toThrow('The check calls is off: callServer is not set up.');
-    await expect(health.runNow('tnak')).rejects.toMatchObject({ kind: 'notFound', hint: expect.stringContaining('Did you mean tank?') as string });
+    await expect(health.runNow('tnak')).rejects.toMatchObject({
+      kind: 'notFound',
+      hint: expect.stringContaining('Did you mean tank?') as string,
+    });
   });
 });
 
@@ -350,7 +401,11 @@ describe('limits of the settings', () => {
   test('replace the built-in ones, in base units, or switch the rule off', () => {
     const check = new Part().check('tank');
     const timed = { ...check, values: { level: { title: 'level', unit: 'ms' as const } } };
-    expect(applyRules([timed], { tank: { critical: 5, forMs: 1000 } })[0]?.rules[0]).toMatchObject({ warning: 10, critical: 5000, forMs: 1000 });
+    expect(applyRules([timed], { tank: { critical: 5, forMs: 1000 } })[0]?.rules[0]).toMatchObject({
+      warning: 10,
+      critical: 5000,
+      forMs: 1000,
+    });
     expect(applyRules([check], { tank: { off: true } })[0]?.rules).toEqual([]);
     expect(() => applyRules([check], { tnk: { off: true } })).toThrow(/alerts.rules.tnk/);
   });

@@ -51,13 +51,24 @@ const daily = ({ findings = [finding({})], incidents = [], runs = [], sets = [] 
     readings: storage.readings,
     health: { findings: () => findings } as Partial<Health> as Health,
     runs: { recent: () => runs } as Partial<Runs> as Runs,
-    incidents: { list: ({ open }) => incidents.filter((one) => !open || one.state !== 'closed') } as Partial<IncidentDesk> as IncidentDesk,
-    backups: sets === 'off' ? undefined : ({ list: () => (sets === 'gone' ? Promise.reject(new Error('no')) : Promise.resolve(sets)) } as Partial<BackupStore> as BackupStore),
+    incidents: {
+      list: ({ open }) => incidents.filter((one) => !open || one.state !== 'closed'),
+    } as Partial<IncidentDesk> as IncidentDesk,
+    backups:
+      sets === 'off'
+        ? undefined
+        : ({
+            list: () => (sets === 'gone' ? Promise.reject(new Error('no')) : Promise.resolve(sets)),
+          } as Partial<BackupStore> as BackupStore),
   }).daily();
 
 /** The report as somebody reads it, one line each. */
 const words = (line: unknown): string =>
-  Array.isArray(line) ? line.map(words).join('') : typeof line === 'object' && line !== null ? String(Object.values(line)[0]) : String(line);
+  Array.isArray(line)
+    ? line.map(words).join('')
+    : typeof line === 'object' && line !== null
+      ? String(Object.values(line)[0])
+      : String(line);
 function text({ title, blocks = [] }: Reply): string[] {
   return [
     words(title),
@@ -72,7 +83,7 @@ function text({ title, blocks = [] }: Reply): string[] {
 
 test('a quiet day is short and says that all is well first', async () => {
   expect(text(await daily({ sets: 'off' }))).toEqual([
-    'All well: 1 of 1 readings in their limits.',
+    'All well: 1 reading within limits.',
     'Since yesterday',
     '- Nothing of note.',
     'Backups',
@@ -96,21 +107,54 @@ test('a bad day says first what is bad, then everything that happened', async ()
   put('disk.free_bytes:/backups', 1, 80 * gib);
   put('disk.free_bytes:/gone', 40, 80 * gib);
   const incident = (id: number, set: Partial<Incident>): Incident =>
-    ({ id, state: 'open', severity: 'warning', name: 'SyncSlow', title: 'sync latency: 7 s', openedAt: now - 2 * hourMs, closedAt: undefined, ackedBy: undefined, ...set }) as Incident;
-  const run = (id: number, command: string, state: Run['state'], hoursAgo: number) => ({ id, command, state, madeAt: now - hoursAgo * hourMs }) as Run;
+    ({
+      id,
+      state: 'open',
+      severity: 'warning',
+      name: 'SyncSlow',
+      title: 'sync latency: 7 s',
+      openedAt: now - 2 * hourMs,
+      closedAt: undefined,
+      ackedBy: undefined,
+      ...set,
+    }) as Incident;
+  const run = (id: number, command: string, state: Run['state'], hoursAgo: number) =>
+    ({ id, command, state, madeAt: now - hoursAgo * hourMs }) as Run;
   const set = (sequence: number, hoursAgo: number, ok: boolean): BackupSet =>
-    ({ manifest: { id: `set-${sequence}` as BackupId, sequence, endedAt: now - hoursAgo * hourMs }, verification: { ok, at: now - hoursAgo * hourMs + 60_000, problems: ok ? [] : ['events: 3 rows too few'] } }) as unknown as BackupSet;
+    ({
+      manifest: { id: `set-${sequence}` as BackupId, sequence, endedAt: now - hoursAgo * hourMs },
+      verification: { ok, at: now - hoursAgo * hourMs + 60_000, problems: ok ? [] : ['events: 3 rows too few'] },
+    }) as unknown as BackupSet;
   const report = await daily({
-    findings: [finding({}), finding({ verdict: 'critical', value: '7.2 s', limit: 'above 5 s', since: now - 2 * hourMs, note: 'Look at PostgreSQL.' }), finding({ title: 'disk', verdict: 'unknown', value: 'unknown', note: 'No route.' })],
-    incidents: [incident(17, { severity: 'critical', ackedBy: parseUserId('@bob:example.org') }), incident(16, { state: 'closed', closedAt: now - hourMs, name: 'DiskFillsUp' }), incident(3, { state: 'closed', openedAt: now - 90 * hourMs, closedAt: now - 80 * hourMs })],
-    runs: [run(9, 'disable', 'done', 3), run(8, 'disable', 'partial', 4), run(7, 'backup now', 'done', 7), run(1, 'enable', 'done', 50)],
+    findings: [
+      finding({}),
+      finding({
+        verdict: 'critical',
+        value: '7.2 s',
+        limit: 'above 5 s',
+        since: now - 2 * hourMs,
+        note: 'Look at PostgreSQL.',
+      }),
+      finding({ title: 'disk', verdict: 'unknown', value: 'unknown', note: 'No route.' }),
+    ],
+    incidents: [
+      incident(17, { severity: 'critical', ackedBy: parseUserId('@bob:example.org') }),
+      incident(16, { state: 'closed', closedAt: now - hourMs, name: 'DiskFillsUp' }),
+      incident(3, { state: 'closed', openedAt: now - 90 * hourMs, closedAt: now - 80 * hourMs }),
+    ],
+    runs: [
+      run(9, 'disable', 'done', 3),
+      run(8, 'disable', 'partial', 4),
+      run(7, 'backup now', 'done', 7),
+      run(1, 'enable', 'done', 50),
+    ],
     sets: [set(1, 31, true), set(2, 7, false)],
   });
   expect(report.verdict).toBe('critical');
   expect(text(report)).toEqual([
     '1 critical: sync latency 7.2 s. 1 unknown.',
-    '- critical sync latency: 7.2 s (limit: above 5 s), since 07:00 +02:00, 2 h. Look at PostgreSQL.',
-    '- unknown disk: unknown. No route.',
+    '- critical sync latency 7.2 s, above 5 s, since 07:00 +02:00 (2 h): Look at PostgreSQL.',
+    '- unknown disk: No route.',
     'Since yesterday',
     '- 2 incidents opened (SyncSlow, DiskFillsUp), 1 closed',
     '- database size: 10 GiB → 12 GiB (+20 %)',

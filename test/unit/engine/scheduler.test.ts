@@ -37,7 +37,10 @@ const start = (jobs: NamedJob[] = [report], timezone = 'UTC') =>
 const at = (text: string) => Date.parse(`${text}Z`);
 const keys = () => storage.ledger.newItems(10_000).map((item) => item.key);
 const states = (since = 0) => storage.ledger.slots('daily-report', since).map(({ state }) => state);
-const said = () => storage.ledger.dueOutbox(Number.MAX_SAFE_INTEGER, 100).map(({ content }) => (content.kind === 'message' ? content.reply : undefined));
+const said = () =>
+  storage.ledger
+    .dueOutbox(Number.MAX_SAFE_INTEGER, 100)
+    .map(({ content }) => (content.kind === 'message' ? content.reply : undefined));
 
 describe('the bell', () => {
   test('puts a due job into the inbox once, as a command', () => {
@@ -128,7 +131,11 @@ describe('the bell', () => {
 
   test('tells what comes next', () => {
     const hourly = { ...report, name: 'hourly', cron: '30 * * * *' };
-    expect(start([report, hourly]).coming(at('2026-08-03T08:45')).map(({ job, at: due }) => [job, due])).toEqual([
+    expect(
+      start([report, hourly])
+        .coming(at('2026-08-03T08:45'))
+        .map(({ job, at: due }) => [job, due]),
+    ).toEqual([
       ['daily-report', at('2026-08-03T09:00')],
       ['hourly', at('2026-08-03T09:30')],
     ]);
@@ -138,7 +145,9 @@ describe('the bell', () => {
 describe('jobs', () => {
   const job: Job = { ...report, when: { setting: 'reports.daily' } };
   test('take their time from the settings, or are off', () => {
-    expect(timedJobs(new Map([['daily-report', job]]), { 'reports.daily': '5 8 * * *' })).toMatchObject([{ name: 'daily-report', cron: '5 8 * * *' }]);
+    expect(timedJobs(new Map([['daily-report', job]]), { 'reports.daily': '5 8 * * *' })).toMatchObject([
+      { name: 'daily-report', cron: '5 8 * * *' },
+    ]);
     expect(timedJobs(new Map([['daily-report', job]]), { 'reports.daily': 'off' })).toEqual([]);
     expect(timedJobs(new Map([['daily-report', job]]), { 'reports.daily': undefined })).toEqual([]);
     expect(() => timedJobs(new Map([['daily-report', job]]), {})).toThrow(/reports.daily/);
@@ -155,38 +164,42 @@ function random(seed: number): () => number {
 }
 
 describe('E7: 24 months with restarts, downtimes and a clock that jumps by up to two hours', () => {
-  test.each(zones.map((zone, index): [string, number] => [zone, index]))('in %s every slot is run or said to be missed, none twice', (timezone, index) => {
-    const dice = random(index + 1);
-    const [from, to] = [Date.UTC(2025, 0, 1), Date.UTC(2027, 0, 1)];
-    const job = { ...report, cron: '30 2 * * *' };
-    const slots = dueSlots({ cron: parseCron(job.cron), timezone }, from, to);
-    let scheduler = start([job], timezone);
-    let [truth, downs] = [from, [] as Array<[number, number]>];
-    scheduler.onMinute(from);
-    while (truth < to + 3 * dayMs) {
-      // About three restarts a month, most of them short; the wall clock is wrong now and then.
-      const restart = dice() < 0.02;
-      const stepMs = restart ? dice() ** 4 * 4 * dayMs : (2 + dice() * 6) * hourMs;
-      if (restart) {
-        downs.push([truth, truth + stepMs]);
-        scheduler = start([job], timezone);
+  test.each(zones.map((zone, index): [string, number] => [zone, index]))(
+    'in %s every slot is run or said to be missed, none twice',
+    (timezone, index) => {
+      const dice = random(index + 1);
+      const [from, to] = [Date.UTC(2025, 0, 1), Date.UTC(2027, 0, 1)];
+      const job = { ...report, cron: '30 2 * * *' };
+      const slots = dueSlots({ cron: parseCron(job.cron), timezone }, from, to);
+      let scheduler = start([job], timezone);
+      let truth = from;
+      const downs: Array<[number, number]> = [];
+      scheduler.onMinute(from);
+      while (truth < to + 3 * dayMs) {
+        // About three restarts a month, most of them short; the wall clock is wrong now and then.
+        const restart = dice() < 0.02;
+        const stepMs = restart ? dice() ** 4 * 4 * dayMs : (2 + dice() * 6) * hourMs;
+        if (restart) {
+          downs.push([truth, truth + stepMs]);
+          scheduler = start([job], timezone);
+        }
+        truth += stepMs;
+        const error = dice() < 0.05 ? (dice() - 0.5) * 4 * hourMs : 0;
+        scheduler.onMinute(Math.round(truth + error));
       }
-      truth += stepMs;
-      const error = dice() < 0.05 ? (dice() - 0.5) * 4 * hourMs : 0;
-      scheduler.onMinute(Math.round(truth + error));
-    }
-    const run = keys().map((key) => Number(key.split('@')[1]));
-    const fates = new Map(storage.ledger.slots(job.name, from + 1).map((slot) => [slot.dueAt, slot.state]));
-    expect(new Set(run).size).toBe(run.length);
-    expect([...fates.keys()].filter((dueAt) => dueAt <= to)).toEqual(slots);
-    const missed = slots.filter((dueAt) => fates.get(dueAt) === 'missed');
-    expect(run.filter((dueAt) => dueAt <= to)).toEqual(slots.filter((dueAt) => !missed.includes(dueAt)));
-    // Missed only where the bot was down for long at that time; and it was, or this test proves little.
-    const slackMs = 10 * hourMs;
-    for (const dueAt of missed) {
-      expect(downs.some(([a, b]) => a - slackMs < dueAt && dueAt < b && b - dueAt > 2 * hourMs)).toBe(true);
-    }
-    expect(missed.length).toBeGreaterThan(3);
-    expect(downs.length).toBeGreaterThan(30);
-  });
+      const run = keys().map((key) => Number(key.split('@')[1]));
+      const fates = new Map(storage.ledger.slots(job.name, from + 1).map((slot) => [slot.dueAt, slot.state]));
+      expect(new Set(run).size).toBe(run.length);
+      expect([...fates.keys()].filter((dueAt) => dueAt <= to)).toEqual(slots);
+      const missed = slots.filter((dueAt) => fates.get(dueAt) === 'missed');
+      expect(run.filter((dueAt) => dueAt <= to)).toEqual(slots.filter((dueAt) => !missed.includes(dueAt)));
+      // Missed only where the bot was down for long at that time; and it was, or this test proves little.
+      const slackMs = 10 * hourMs;
+      for (const dueAt of missed) {
+        expect(downs.some(([a, b]) => a - slackMs < dueAt && dueAt < b && b - dueAt > 2 * hourMs)).toBe(true);
+      }
+      expect(missed.length).toBeGreaterThan(3);
+      expect(downs.length).toBeGreaterThan(30);
+    },
+  );
 });

@@ -1,0 +1,78 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { writeBotSettings } from '#sandbox/bot-settings.ts';
+import { type Seeded, seed } from '#sandbox/seed.ts';
+import { Place } from '#sandbox/seed/place.ts';
+import { limitSending } from '#sandbox/seed/limit.ts';
+import { openStack, type Stack } from '#sandbox/stack.ts';
+import type { BotSpec } from './bot.ts';
+import { Operator } from './operator.ts';
+
+/** The lived-in place without rate limits, with both bots in rooms that are alike; neither bot runs yet. */
+export interface World extends AsyncDisposable {
+  readonly dir: string;
+  readonly ours: BotSpec;
+  readonly bare: BotSpec;
+  readonly operator: Operator;
+}
+
+const root = join(import.meta.dirname, '../..');
+// As package.json starts it.
+const flags = ['--disable-warning=ExperimentalWarning', '--disable-warning=DEP0060'];
+
+export async function openWorld(log: (line: string) => void): Promise<World> {
+  await using opening = new AsyncDisposableStack();
+  const dir = await mkdtemp(join(tmpdir(), 'opsroom-bench-'));
+  opening.defer(() => rm(dir, { recursive: true, force: true }));
+  const stack = opening.use(await openStack({ dir: join(dir, 'stack'), log, seeded: true, rateLimits: 'lifted' }));
+  const seeded = await seed(stack, log);
+  // Our checks look at all parts, as they do in the sandbox.
+  await Promise.all([stack.livekit, stack.prometheus, stack.alertmanager]);
+  const place = new Place(stack.synapse.url, stack.synapse.registrationSharedSecret);
+  const bareAccount = await place.person('bare', 'Bare', 'Bare bot');
+  await limitSending(stack.synapse, bareAccount.userId, true);
+  const [oursRoom, bareRoom] = await Promise.all([
+    makeRoom(place, seeded, seeded.bot),
+    makeRoom(place, seeded, bareAccount),
+  ]);
+  const alice = seeded.people['alice']!;
+  const operator = new Operator(stack.synapse.url, alice, [oursRoom, bareRoom]);
+  await operator.open();
+  opening.defer(() => operator.close());
+  const ours = await ourSpec(stack, { ...seeded, opsRoom: { ...seeded.opsRoom, roomId: oursRoom } }, dir);
+  const bare: BotSpec = {
+    name: 'the bare bot',
+    room: bareRoom,
+    user: bareAccount.userId,
+    args: [...flags, join(import.meta.dirname, 'bare-bot.ts'), stack.synapse.url, join(dir, 'bare.json')],
+    env: { BARE_TOKEN: bareAccount.token },
+    logFile: join(dir, 'bare.log'),
+  };
+  const opened = opening.move();
+  return { dir, ours, bare, operator, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+}
+
+async function ourSpec(stack: Stack, seeded: Seeded, dir: string): Promise<BotSpec> {
+  const { settingsFile } = await writeBotSettings(stack, seeded);
+  const temporary = join(dir, 'tmp');
+  await mkdir(temporary);
+  return {
+    name: 'Opsroom',
+    room: seeded.opsRoom.roomId,
+    user: seeded.bot.userId,
+    args: [...flags, join(root, 'src/main.ts'), '--settings', settingsFile],
+    env: { TMPDIR: temporary },
+    logFile: join(dir, 'opsroom.log'),
+  };
+}
+
+/** Four members and the same few lines: what a bot has to sync is the same for both. */
+async function makeRoom(place: Place, seeded: Seeded, bot: { userId: string; token: string }): Promise<string> {
+  const [alice, bob, carol] = ['alice', 'bob', 'carol'].map((name) => seeded.people[name]!);
+  const others = [bob!, carol!, bot];
+  const room = await place.room(alice!.token, { name: 'Bench', invite: others.map(({ userId }) => userId) });
+  await Promise.all(others.map(({ token }) => place.join(token, room)));
+  await place.say(bob!.token, room, ['bob', 'Shall we measure?']);
+  return room;
+}
