@@ -2,7 +2,6 @@ import { join } from 'node:path';
 import { everyMinute } from '#adapters/cron/bell.ts';
 import { ProbeRoom } from '#adapters/matrix/probe-room.ts';
 import { roundTrip } from '#adapters/matrix/round-trip.ts';
-import { openMatrix } from '#adapters/matrix/open.ts';
 import { MatrixOpsRoom } from '#adapters/matrix/room.ts';
 import { SyncLoop } from '#adapters/matrix/sync.ts';
 import { verifyAudit } from '#domain/audit.ts';
@@ -31,6 +30,7 @@ import { openStorage } from '#storage/open.ts';
 import { SystemClock } from '#adapters/system/clock.ts';
 import { openCheckParts } from './check-parts.ts';
 import { discover } from './discover.ts';
+import { openSession } from './matrix-session.ts';
 import { openParts } from './parts.ts';
 import { openMetrics, openServe } from './serve.ts';
 import { partsOff, type Settings } from './settings.ts';
@@ -40,7 +40,6 @@ import { loadChecks, loadJobs, openWatch } from './watch.ts';
 const site = 'default';
 const tickMs = 1000;
 const graceMs = 5000;
-const longestWaitMs = 30_000;
 const syncStaleMs = 120_000;
 
 export type AppOverrides = { clock?: Clock; log: Log; stop?: AbortSignal };
@@ -63,7 +62,7 @@ export async function openApp(settings: Settings, overrides: AppOverrides): Prom
     loadCommands(),
     loadChecks(),
     loadJobs(),
-    patiently(clock, log, overrides.stop, () => openMatrix({ ...settings.matrix, accessToken: settings.matrix.accessToken.reveal() })),
+    openSession({ settings: settings.matrix, ledger, clock, log, stop: overrides.stop }),
     openParts(settings, clock),
   ]);
   stack.use(parts);
@@ -197,20 +196,6 @@ function isForBot(body: { kind: string; text?: string }, bot: BotInfo): boolean 
   const text = body.text?.trimStart() ?? '';
   const name = bot.user.slice(1, bot.user.indexOf(':')).toLowerCase();
   return text.startsWith(bot.prefix) || text.toLowerCase().replace(/^@/, '').startsWith(name);
-}
-
-/** A homeserver that is down at the start is waited for, and said. */
-async function patiently<T>(clock: Clock, log: Log, stop: AbortSignal | undefined, open: () => Promise<T>): Promise<T> {
-  for (let waitMs = 1000; ; waitMs = Math.min(longestWaitMs, waitMs * 2)) {
-    try {
-      return await open();
-    } catch (error) {
-      const ops = asOpsError(error);
-      if (ops.kind !== 'unavailable' && ops.kind !== 'limited') throw ops;
-      log.error({ why: ops.message, waitMs }, 'the homeserver cannot be reached; the bot keeps trying');
-      await clock.sleep(waitMs, stop);
-    }
-  }
 }
 
 async function ticking(clock: Clock, signal: AbortSignal, log: Log, tick: () => void): Promise<void> {

@@ -239,8 +239,7 @@ export function settingsJsonSchema(): Record<string, unknown> {
       // zod drops `examples` of whatever is transformed, hence the name `example` in the sections.
       if (jsonSchema['example'] !== undefined) jsonSchema.examples = [jsonSchema['example']];
       delete jsonSchema['example'];
-      const kind = jsonSchema['secret'];
-      if (kind === undefined) return;
+      if (jsonSchema['secret'] === undefined) return;
       delete jsonSchema['secret'];
       const one = (key: string) => ({
         type: 'object' as const,
@@ -248,8 +247,7 @@ export function settingsJsonSchema(): Record<string, unknown> {
         required: [key],
         additionalProperties: false,
       });
-      delete jsonSchema.anyOf;
-      jsonSchema.oneOf = [one('file'), one('env'), ...(kind === 'or-text' ? [{ type: 'string' as const }] : [])];
+      jsonSchema.oneOf = [one('file'), one('env')];
     },
   });
 }

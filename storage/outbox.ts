@@ -72,7 +72,7 @@ export class SqliteOutbox {
     this.#db
       .prepare(
         `UPDATE outbox SET state = ?, event_id = coalesce(?, event_id), error = ?, due_at = coalesce(?, due_at),
-         attempts = iif(?, 0, attempts) WHERE id = ?`,
+         attempts = attempts - ? WHERE id = ?`,
       )
       .run(state, set.eventId ?? null, set.error ?? null, set.dueAt ?? null, set.refused ? 1 : 0, id);
   }

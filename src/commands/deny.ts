@@ -7,6 +7,8 @@ export default defineQuery({
   examples: ['7f3a'],
   args: z.strictObject({ code: Word }),
   positional: ['code'],
+  role: 'viewer',
+  // Who may answer is the question's matter; without a role nobody has an answer to give.
   needs: ['approvals'],
   answer: async ({ code }, { approvals }, { user }) => ({ run: await approvals.vote(code, user, 'deny'), user }),
   view: ({ run, user }) => ({ title: [`${user} said no to ${run.command} (${runName(run.id)}); nothing was done.`] }),

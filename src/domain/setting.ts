@@ -108,20 +108,6 @@ export const secret = () =>
     })
     .meta({ secret: true });
 
-/** An address that may itself be the secret (chat hooks have theirs in the path), so it is one from here on. */
-export const secretUrl = () =>
-  z
-    .union([z.custom<Secret>((value) => value instanceof Secret), z.string()], { error: urlShape })
-    .transform((value, context): Secret => {
-      const url = value instanceof Secret ? value : new Secret(value);
-      if (!URL.canParse(url.reveal()) || !/^https?:/.test(url.reveal())) {
-        context.addIssue({ code: 'custom', message: urlShape });
-      }
-      return url;
-    })
-    .meta({ secret: 'or-text' });
-const urlShape = 'must be an http:// or https:// address, as it is or as { file: PATH } or { env: NAME }';
-
 /** At least one. */
 export const some = <T extends z.ZodType>(item: T, what: string) =>
   z.array(item, { error: `must be a list of ${what}` }).min(1, `must name at least one of: ${what}`);

@@ -75,10 +75,9 @@ export class Approvals implements ApprovalsPort {
   withdrawn(item: InboxItem): void {
     const { ledger, clock } = this.#house;
     const event = item.body.kind === 'withdrawn' ? item.body.event : '';
-    ledger.commit({ at: clock.now(), inbox: [{ id: item.id, state: 'done' }] });
-    for (const run of ledger.runsBy({ key: event, states: ['waiting'] })) {
-      if (item.sender === run.actor) this.#runner.cancel(run.id, item.sender);
-    }
+    const [run] = ledger.runsBy({ key: event, states: ['waiting'] }).filter(({ actor }) => actor === item.sender);
+    if (run) this.#runner.cancel(run.id, item.sender, { inbox: [{ id: item.id, state: 'done', run: run.id }] });
+    else ledger.commit({ at: clock.now(), inbox: [{ id: item.id, state: 'done' }] });
   }
 
   #address(run: Run): Address {
@@ -113,20 +112,20 @@ export class Approvals implements ApprovalsPort {
       audit: [this.#audit(run, voter, result.state, { code: prompt.code, hash: prompt.planHash, proof })],
       ...(item ? { inbox: [{ id: item.id, state: 'done' as const, run: run.id }] } : {}),
     };
-    ledger.commit(change);
-    if (result.state === 'granted') void this.#runner.proceed(run.id);
-    else this.#runner.end(run, 'denied', new OpsError('denied', `${voter} said no; nothing was done.`));
+    if (result.state === 'granted') {
+      ledger.commit(change);
+      void this.#runner.proceed(run.id);
+    } else this.#runner.end(run, 'denied', new OpsError('denied', `${voter} said no; nothing was done.`), { also: change });
     return undefined;
   }
 
   /** Expires what nobody answered, and asks the next person. Called every second. */
   tick(): void {
-    const { ledger, clock } = this.#house;
-    const now = clock.now();
+    const now = this.#house.clock.now();
     for (const { prompt, run } of this.open()) {
       if (now >= prompt.expiresAt) {
-        ledger.commit({ at: now, prompts: [{ ...prompt, rev: prompt.rev + 1, state: 'expired', remindAt: undefined }] });
-        this.#runner.end(run, 'expired', new OpsError('cancelled', 'Nobody answered in time; nothing was done.'));
+        const also = { prompts: [{ ...prompt, rev: prompt.rev + 1, state: 'expired' as const, remindAt: undefined }] };
+        this.#runner.end(run, 'expired', new OpsError('cancelled', 'Nobody answered in time; nothing was done.'), { also });
       } else if (prompt.remindAt !== undefined && now >= prompt.remindAt) this.#remind(prompt, run, now);
     }
   }

@@ -17,6 +17,7 @@ import { shapeOf } from './shape.ts';
 
 const signOfLifeMs = 300;
 const queryTimeoutMs = 60_000;
+const hintEveryMs = 60_000;
 
 /**
  * The one door: parse, resolve, permit, prepare, judge, describe, confirm. What is confirmed or needs no confirmation
@@ -25,6 +26,7 @@ const queryTimeoutMs = 60_000;
 export class Door {
   readonly #house: House;
   readonly #runner: Runner;
+  readonly #hintedAtMs = new Map<UserId, number>();
 
   constructor(house: House, runner: Runner) {
     this.#house = house;
@@ -71,13 +73,23 @@ export class Door {
     }
     if (body.kind !== 'message') return undefined;
     const parsed = findCommand(body.text, catalogue, context);
-    if (parsed.kind === 'none' || (parsed.kind === 'unknown' && parsed.near.length === 0)) return undefined;
+    if (parsed.kind === 'none') return undefined;
     if (parsed.kind === 'unknown') {
+      if (parsed.near.length === 0 || !this.#mayHint(item.sender)) return undefined;
       throw new OpsError('invalid', `There is no command "${parsed.word}".`, {
         hint: `Did you mean ${parsed.near.map((near) => settings.prefix + near).join(', ')}?`,
       });
     }
     return readArgs(parsed, catalogue, context);
+  }
+
+  /** Once a minute for each sender: two bots that misunderstand each other must not go on for ever. */
+  #mayHint(sender: UserId): boolean {
+    const now = this.#house.clock.monotonicMs();
+    const last = this.#hintedAtMs.get(sender);
+    if (last !== undefined && now - last < hintEveryMs) return false;
+    this.#hintedAtMs.set(sender, now);
+    return true;
   }
 
   #demand(item: InboxItem, typed: Typed): void {
@@ -207,10 +219,9 @@ export class Door {
       return;
     }
     const run = this.#newRun(item, typed, command, prepared);
-    const need = item.proof === 'internal' ? 'none' : decision.need;
     const change: Change = { at: address.at, inbox: [{ id: item.id, state: 'done', run: run.id }], outbox: removal };
-    if (need === 'none') this.#start(item, run, change);
-    else this.#wait(item, run, command, described, need, change, address);
+    if (decision.need === 'none') this.#start(item, run, change);
+    else this.#wait(item, run, command, described, decision.need, change, address);
   }
 
   #newRun(item: InboxItem, typed: Typed, command: ChangeCommand, prepared: Prepared<unknown, unknown>): Run {

@@ -22,6 +22,8 @@ export class Hands implements RunHands<string> {
   readonly offers: Array<{ text: string; command: string }> = [];
   /** What could not be done, in words: the run ends as `partial`. */
   readonly failures: string[] = [];
+  /** A step that was cut off and may not be done again by itself: the run ends as `interrupted`. */
+  cutOff: OpsError | undefined;
   readonly #command: ChangeCommand;
   readonly #ledger: Ledger;
   readonly #clock: Clock;
@@ -55,11 +57,16 @@ export class Hands implements RunHands<string> {
     return this.#command.steps[key]?.title ?? key;
   }
 
-  /** Titles of the steps that did not end well or were never reached. */
-  left(): string[] {
-    return Object.keys(this.#command.steps)
-      .filter((key) => !['done', 'skipped'].includes(this.#steps.get(key)?.state ?? ''))
-      .map((key) => this.titleOf(key));
+  /** Titles of the steps: done, perhaps done (cut off in the middle), and failed or never reached. */
+  tally(): { done: string[]; unsure: string[]; left: string[] } {
+    const tally = { done: new Array<string>(), unsure: new Array<string>(), left: new Array<string>() };
+    for (const key of Object.keys(this.#command.steps)) {
+      const state = this.#steps.get(key)?.state;
+      if (state === 'skipped') continue;
+      const list = state === 'done' ? tally.done : state === 'begun' ? tally.unsure : tally.left;
+      list.push(this.titleOf(key));
+    }
+    return tally;
   }
 
   #declared(key: string): ChangeCommand['steps'][string] {
@@ -76,10 +83,11 @@ export class Hands implements RunHands<string> {
   #begin(key: string, total?: number): Step {
     const known = this.#steps.get(key);
     if (this.signal.aborted) throw new OpsError('cancelled', `Stopped before: ${this.titleOf(key)}.`);
-    if (known?.state === 'begun' && this.#declared(key).again === 'never') {
-      throw new OpsError('conflict', `"${this.titleOf(key)}" was cut off and must not be repeated unseen.`, {
-        effect: 'unknown',
-      });
+    // Also one that failed: it may have been done all the same.
+    if (known && ['begun', 'failed'].includes(known.state) && this.#declared(key).again === 'never') {
+      const message = `"${this.titleOf(key)}" was cut off and must not be repeated unseen.`;
+      this.cutOff = new OpsError('conflict', message, { effect: 'unknown' });
+      throw this.cutOff;
     }
     const step: Step = {
       run: this.id,
@@ -109,6 +117,7 @@ export class Hands implements RunHands<string> {
     options: { look?: Look<T> } = {},
   ): Promise<T> {
     const declared = this.#declared(key);
+    if (declared.again === 'look' && !options.look) throw new OpsError('internal', `Step "${key}" has no probe to look with.`);
     const keep = declared.keep ?? true;
     const known = this.#steps.get(key);
     if (known?.state === 'done' && keep) return known.kept as T;
@@ -122,8 +131,8 @@ export class Hands implements RunHands<string> {
       throw this.#fail(step, error);
     }
     const kept = keep && result !== undefined ? (result as Json) : undefined;
-    if (kept !== undefined && canonicalJson(kept).length > maxKeptBytes) {
-      throw this.#fail(step, new OpsError('internal', `The result of step "${key}" is above 4 KB.`));
+    if (kept !== undefined && Buffer.byteLength(canonicalJson(kept)) > maxKeptBytes) {
+      throw this.#fail(step, new OpsError('internal', `The result of step "${key}" is above 4 KB.`, { effect: 'done' }));
     }
     this.#write({ ...step, state: 'done', kept, endedAt: this.#clock.now() });
     return result;
@@ -148,9 +157,9 @@ export class Hands implements RunHands<string> {
   ): Promise<EachResult<T>> {
     const known = this.#steps.get(key);
     if (known?.state === 'done') return { failed: [] };
-    // A step that ended with failures begins again from the top: each act is declared repeatable.
+    // What had failures begins again from the top, lest they be forgotten: each act is declared repeatable.
     let step = this.#begin(key, items.length);
-    const from = known?.state === 'failed' ? 0 : step.cursor;
+    const from = known?.error === undefined ? step.cursor : 0;
     const parallel = options.parallel ?? 1;
     const failed: Array<{ item: T; why: string }> = [];
     for (let at = from; at < items.length; at += parallel) {
@@ -160,7 +169,8 @@ export class Hands implements RunHands<string> {
       results.forEach((result, index) => {
         if (result.status === 'rejected') failed.push({ item: chunk[index]!, why: asOpsError(result.reason).message });
       });
-      step = { ...step, cursor: Math.min(items.length, at + parallel) };
+      const error = failed.length > 0 ? `${failed.length} failed` : undefined;
+      step = { ...step, cursor: Math.min(items.length, at + parallel), error };
       this.#write(step);
       this.progress(step.cursor, items.length, this.titleOf(key));
     }

@@ -4,7 +4,7 @@ import type { Json } from '#domain/canonical.ts';
 import { OpsError } from '#domain/errors.ts';
 import { argumentsOf, type Argument, type Catalogue } from './catalogue.ts';
 import type { Command } from './command.ts';
-import { splitWords, type Word } from './words.ts';
+import { normaliseWord, splitWords, type Word } from './words.ts';
 
 export type Typed = { name: string; command: Command; args: { [key: string]: Json }; dryRun: boolean };
 export type Parsed =
@@ -33,18 +33,25 @@ export function userOfLink(href: string): string | undefined {
   return id.startsWith('@') ? id : undefined;
 }
 
-/** Pills show a name but mean an id: puts the ids where the names stand. Throws when a pill's text claims another id. */
-function withPills(text: string, links: ParseContext['links']): string {
+/**
+ * Pills show a name but mean an id: puts the ids where the names stand, from `start` on, so that no name can stand in
+ * for the command. Throws when a pill's text claims another id, or can't be found: then its name would be taken for one.
+ */
+function withPills(text: string, links: ParseContext['links'], start: number): string {
   let out = text;
-  let from = 0;
+  let from = start;
   for (const link of links) {
     const user = userOfLink(link.href);
     if (user === undefined) continue;
-    if (link.text.startsWith('@') && link.text.includes(':') && link.text !== user) {
-      throw new OpsError('invalid', `The link says ${link.text} but leads to ${user}.`, { hint: 'Type the full id.' });
+    const claimed = normaliseWord(link.text).trim();
+    if (claimed.startsWith('@') && claimed.includes(':') && claimed !== user) {
+      throw new OpsError('invalid', `The link says ${claimed} but leads to ${user}.`, { hint: 'Type the full id.' });
     }
-    const at = out.indexOf(link.text, from);
-    if (at === -1 || link.text === '') continue;
+    const at = link.text === '' ? -1 : out.indexOf(link.text, from);
+    if (at === -1) {
+      if (out.includes(user, from) || out.includes(link.href, from)) continue;
+      throw new OpsError('invalid', `I can't tell where ${user} stands in this.`, { hint: 'Type the full id.' });
+    }
     out = `${out.slice(0, at)}${user}${out.slice(at + link.text.length)}`;
     from = at + user.length;
   }
@@ -53,15 +60,26 @@ function withPills(text: string, links: ParseContext['links']): string {
 
 const plurals = (word: string): string[] => [word, word.endsWith('s') ? word.slice(0, -1) : `${word}s`];
 
+/** What follows the prefix or the bot's name, with the links in it; undefined when it is not for the bot. */
+function addressed(text: string, context: ParseContext): { rest: string; links: ParseContext['links'] } | undefined {
+  const { prefix, bot, links } = context;
+  const trimmed = text.trimStart();
+  if (trimmed.startsWith(prefix)) return { rest: trimmed.slice(prefix.length), links };
+  const localpart = bot.slice(1, bot.indexOf(':'));
+  const names = [bot, `@${localpart}`, localpart];
+  // A pill of the bot shows its display name.
+  const [first, ...others] = links;
+  const pill = first !== undefined && first.text !== '' && userOfLink(first.href) === bot ? first : undefined;
+  if (pill) names.unshift(pill.text);
+  const called = new RegExp(`^(?:${names.map((name) => RegExp.escape(name)).join('|')})[:,]\\s+`, 'i').exec(trimmed);
+  return called === null ? undefined : { rest: trimmed.slice(called[0].length), links: pill ? others : links };
+}
+
 /** Is it for the bot, and which command? The longest name wins. */
 export function findCommand(text: string, catalogue: Catalogue, context: ParseContext): Parsed {
-  const localpart = context.bot.slice(1, context.bot.indexOf(':'));
-  const trimmed = withPills(text, context.links).trimStart();
-  const called = new RegExp(`^(?:@?${RegExp.escape(localpart)}|${RegExp.escape(context.bot)})[:,]\\s+`, 'i').exec(trimmed);
-  const byPrefix = trimmed.startsWith(context.prefix);
-  if (!byPrefix && !called) return { kind: 'none' };
-  const rest = byPrefix ? trimmed.slice(context.prefix.length) : trimmed.slice(called![0].length);
-  const words = splitWords(rest);
+  const said = addressed(text, context);
+  if (said === undefined) return { kind: 'none' };
+  const words = splitWords(said.rest);
   const clean = words.map((word) => word.text.toLowerCase().replace(/\.$/, ''));
   for (let length = Math.min(3, words.length); length > 0; length -= 1) {
     const head = clean.slice(0, length);
@@ -69,7 +87,9 @@ export function findCommand(text: string, catalogue: Catalogue, context: ParseCo
     for (const form of plurals(last)) {
       const name = [...head, form].join(' ');
       const command = catalogue.command(name);
-      if (command) return { kind: 'command', name, command, words: words.slice(length), text: rest };
+      if (!command) continue;
+      const whole = withPills(said.rest, said.links, words[length - 1]!.end);
+      return { kind: 'command', name, command, words: splitWords(whole).slice(length), text: whole };
     }
   }
   const word = clean.slice(0, 2).join(' ');
@@ -103,6 +123,13 @@ export function readArgs(parsed: Parsed & { kind: 'command' }, catalogue: Catalo
   const positional = all.filter((a) => a.positional);
   const flags = all.filter((a) => !a.positional);
   const { head, tail } = splitAtRest(words, positional, flags);
+  for (const word of head) {
+    if (word.open) throw invalid(`The quote that begins at ${word.text} does not end.`);
+    // The parser takes any other value of a flag for "no".
+    const valued = /^--([a-z-]+)=(?!(?:true|false)$)/.exec(word.text)?.[1];
+    const isFlag = valued === 'dry-run' || flags.some((flag) => flag.name === valued && flag.kind === 'flag');
+    if (isFlag) throw invalid(`--${valued} takes no value.`);
+  }
   const parsedFlags = yargs(head.map((word) => word.text), {
     boolean: [...flags.filter((f) => f.kind === 'flag').map((f) => f.name), ...(command.kind === 'change' ? ['dry-run'] : [])],
     string: flags.filter((f) => f.kind !== 'flag').map((f) => f.name),

@@ -24,12 +24,14 @@ export function endReply(input: {
   const title: Line = reply?.title ?? headline(run, error);
   const blocks: Block[] = [...(reply?.blocks ?? [])];
   if (hands && hands.lines.length > 0) blocks.push({ kind: 'list', items: hands.lines });
-  const unfinished = run.state === 'partial' || run.state === 'interrupted';
-  if (hands && hands.failures.length > 0) blocks.push({ kind: 'list', items: hands.failures.map((f) => `not done: ${f}`) });
-  else if (unfinished && hands) blocks.push({ kind: 'list', items: hands.left().map((left) => `not done: ${left}`) });
+  const unsure = run.state === 'failed' && error !== undefined && error.effect !== 'none';
+  const unfinished = run.state === 'partial' || run.state === 'interrupted' || unsure;
+  const left = hands && unfinished ? leftOf(hands, reply !== undefined) : [];
+  if (left.length > 0) blocks.push({ kind: 'list', items: left });
   if (error?.hint) blocks.push({ kind: 'text', lines: [error.hint] });
   const offers = [...(reply?.offers ?? []), ...(hands?.offers ?? [])];
-  if (unfinished && input.typed) offers.push({ text: 'Finish it (safe to repeat)', command: input.typed });
+  const repeatable = Object.values(input.command?.steps ?? {}).every((step) => step.again !== 'never');
+  if (unfinished && input.typed) offers.push({ text: repeatable ? 'Finish it (safe to repeat)' : 'Ask for it again', command: input.typed });
   if (run.state === 'interrupted') offers.push({ text: 'See what was done', command: `run ${runName(run.id)}` });
   const inverse = run.state === 'done' || run.state === 'partial' ? input.command?.inverse?.(run.plan) : undefined;
   if (inverse !== undefined) offers.push({ text: 'Undo', command: inverse });
@@ -39,11 +41,25 @@ export function endReply(input: {
   return typable(whole, prefix);
 }
 
+/** What is done, what may be and what isn't; of a run that went through to its end only what failed. */
+function leftOf(hands: Hands, wentThrough: boolean): Line[] {
+  const failures = hands.failures.map((failure) => `not done: ${failure}`);
+  if (wentThrough) return failures;
+  const { done, unsure, left } = hands.tally();
+  const others = left.filter((title) => !hands.failures.some((failure) => failure.startsWith(`${title}: `)));
+  return [
+    ...(done.length > 0 ? [`done: ${done.join(', ')}`] : []),
+    ...unsure.map((title) => `cut off, perhaps done: ${title}`),
+    ...failures,
+    ...others.map((title) => `not done: ${title}`),
+  ];
+}
+
 function headline(run: Run, error: OpsError | undefined): string {
   const effect = error?.effect === 'unknown' ? ' The last step may or may not have been done.' : '';
   const why = error?.kind === 'internal' ? `Internal error, see the log (${runName(run.id)}).` : (error?.message ?? run.state);
   if (run.state === 'partial') return `${run.command} stopped half-way: ${why}${effect}`;
   if (run.state === 'interrupted') return `${run.command} was interrupted: ${why}${effect}`;
-  if (run.state === 'failed') return `${run.command} failed, nothing was changed: ${why}${effect}`;
+  if (run.state === 'failed') return `${run.command} failed${error?.effect === 'none' ? ', nothing was changed' : ''}: ${why}${effect}`;
   return why;
 }

@@ -1,12 +1,14 @@
 import type { UserId } from '#domain/accounts.ts';
 import type { AuditEntry } from '#domain/audit.ts';
 import { hashOf, type Json } from '#domain/canonical.ts';
-import { asOpsError, OpsError } from '#domain/errors.ts';
+import { asOpsError, causeOf, OpsError } from '#domain/errors.ts';
 import type { Change } from '#domain/ledger.ts';
 import type { Reply } from '#domain/messages.ts';
+import { stronger } from '#domain/policy.ts';
+import type { Prompt } from '#domain/prompts.ts';
 import { advance, hasEnded, locksOf, outcomeOf, type Run, runName, type RunState } from '#domain/runs.ts';
 import type { ChangeCommand } from './command.ts';
-import { Hands } from './hands.ts';
+import { Hands, type HandsEvents } from './hands.ts';
 import { type House, permit, portsFor } from './house.ts';
 import { checkArgs, typedLine } from './parse.ts';
 import { endReply } from './result.ts';
@@ -18,6 +20,15 @@ const firstProgressMs = 3000;
 const progressEveryMs = 3000;
 const marks: Partial<Record<RunState, string>> = { done: '✅', partial: '⚠️', interrupted: '⚠️' };
 
+/** What the end of a run can tell beside its state. */
+type Ending = {
+  hands?: Hands;
+  reply?: Reply | undefined;
+  /** The outbox row of the ⏳, to be taken back. */
+  sign?: number | undefined;
+  /** Goes into the same Change: the answer that ended it. */
+  also?: Pick<Change, 'inbox' | 'prompts' | 'votes' | 'audit'>;
+};
 type Active = { run: Run; abort: AbortController; sign: number | undefined; saidAtMs: number; work: Promise<void> };
 
 /** Carries a run from its begin to its end, also over a crash: recheck, apply by steps, settle. */
@@ -60,25 +71,37 @@ export class Runner {
     this.#work(run);
   }
 
-  /** After the yes: is the world still as it was described? Then begin. */
+  /** After the yes: is the world still as it was described? Then begin. Never rejects. */
   async proceed(id: number): Promise<void> {
+    await this.#proceed(id).catch((error: unknown) => this.#noteStuck(id, error));
+  }
+
+  /** The memory takes nothing (a full disk): the run is found again at the next start. */
+  #noteStuck(run: number, error: unknown): void {
+    const ops = asOpsError(error);
+    this.#house.log.error({ run, why: ops.message, cause: causeOf(ops) }, 'a run could not be settled; it is kept for the next start');
+  }
+
+  async #proceed(id: number): Promise<void> {
     const { ledger, clock } = this.#house;
     const run = ledger.run(id);
     const prompt = ledger.prompt({ run: id });
     if (run?.state !== 'waiting' || prompt?.state !== 'granted') return;
     try {
-      await this.#recheck(run, prompt.planHash);
+      await this.#recheck(run, prompt);
       this.start(advance(run, 'running', { begunAt: clock.now() }), {
         at: clock.now(),
         audit: [this.#audit(run, 'begun', { plan: run.plan, hash: run.planHash })],
       });
     } catch (error) {
+      // Cancelled while it was looked at again: then it has ended already.
+      if (ledger.run(id)?.rev !== run.rev) return;
       const ops = asOpsError(error);
       this.end(run, ops.kind === 'denied' ? 'refused' : 'conflict', ops);
     }
   }
 
-  async #recheck(run: Run, planHash: string): Promise<void> {
+  async #recheck(run: Run, prompt: Prompt): Promise<void> {
     const command = this.#command(run);
     const ports = this.#house.ports(run.site);
     if (!command || shapeOf(command) !== run.shape) {
@@ -100,7 +123,12 @@ export class Runner {
     const ask = { site: run.site, actor: run.actor, proof: run.proof, rule, touches: again.touches };
     const decision = permit(this.#house, ask);
     if (!decision.allow) throw new OpsError('denied', decision.why);
-    if (hashOf([run.command, command.plan.parse(again.plan)]) !== planHash) {
+    if (stronger(prompt.need, decision.need) !== prompt.need) {
+      throw new OpsError('conflict', 'This needs a second person now, so nothing was done.', {
+        hint: 'Type the command again: the question then goes to somebody else.',
+      });
+    }
+    if (hashOf([run.command, command.plan.parse(again.plan)]) !== prompt.planHash) {
       throw new OpsError('conflict', 'Things changed since the question was asked, so nothing was done.', {
         hint: 'Type the command again to see how it stands now.',
       });
@@ -110,16 +138,24 @@ export class Runner {
   #work(run: Run): void {
     const active: Active = { run, abort: new AbortController(), sign: undefined, saidAtMs: 0, work: Promise.resolve() };
     this.#active.set(run.id, active);
-    active.work = this.#apply(active).finally(() => this.#active.delete(run.id));
+    active.work = this.#apply(active)
+      .catch((error: unknown) => this.#noteStuck(run.id, error))
+      .finally(() => this.#active.delete(run.id));
+  }
+
+  #hands(run: Run, command: ChangeCommand, active?: Active): Hands {
+    const { ledger, clock } = this.#house;
+    const progress: HandsEvents['progress'] = (done, total, what) => active && this.#progress(active, done, total, what);
+    const signal = active?.abort.signal ?? AbortSignal.abort();
+    return new Hands({ run, command, ledger, clock, signal, events: { progress } });
   }
 
   async #apply(active: Active): Promise<void> {
-    const { ledger, clock, log } = this.#house;
+    const { clock, log } = this.#house;
     const { run } = active;
     const command = this.#command(run);
     if (!command) return this.end(run, 'interrupted', new OpsError('conflict', `There is no command ${run.command} any more.`));
-    const events = { progress: (done: number, total: number | undefined, what: string) => this.#progress(active, done, total, what) };
-    const hands = new Hands({ run, command, ledger, clock, signal: active.abort.signal, events });
+    const hands = this.#hands(run, command, active);
     const timer = new AbortController();
     void clock.sleep(signOfLifeMs, timer.signal).then(
       () => this.#sign(active),
@@ -128,14 +164,15 @@ export class Runner {
     try {
       const ports = this.#house.ports(run.site);
       const reply = await command.apply(run.plan, portsFor(command, ports), hands);
-      this.end(active.run, hands.failures.length > 0 ? 'partial' : 'done', undefined, { active, hands, reply });
+      this.end(active.run, hands.failures.length > 0 ? 'partial' : 'done', undefined, { hands, reply, sign: active.sign });
     } catch (error) {
       if (this.#closing) return;
       const ops = asOpsError(error);
       if (ops.kind === 'internal') log.error({ run: run.id, cause: ops.cause ?? ops }, 'a run failed by a bug');
       const begun = hands.begun || hands.failures.length > 0;
-      const state = ops.kind === 'cancelled' ? (begun ? 'partial' : 'cancelled') : begun ? 'partial' : 'failed';
-      this.end(active.run, active.run.state === 'running' && state === 'cancelled' ? 'failed' : state, ops, { active, hands });
+      const unbegun = ops.kind === 'cancelled' && active.run.state === 'stopping' ? 'cancelled' : 'failed';
+      const state = ops === hands.cutOff ? 'interrupted' : begun ? 'partial' : unbegun;
+      this.end(active.run, state, ops, { hands, sign: active.sign });
     } finally {
       timer.abort();
     }
@@ -166,24 +203,26 @@ export class Runner {
   }
 
   /** Ends a run, says how, and writes it down: one Change. */
-  end(run: Run, state: RunState, error?: OpsError, done?: { active: Active; hands: Hands; reply?: Reply }): void {
+  end(run: Run, state: RunState, error?: OpsError, ending: Ending = {}): void {
     const { ledger, clock, settings } = this.#house;
-    const ended = advance(run, state, { endedAt: clock.now(), reason: error?.message ?? done?.hands.failures[0] });
+    const ended = advance(run, state, { endedAt: clock.now(), reason: error?.message ?? ending.hands?.failures[0] });
     const address = this.#address(run);
     const command = this.#command(run);
     const typed = command && typedLine(run.command, command, run.args);
-    const reply = endReply({ run: ended, error, hands: done?.hands, reply: done?.reply, typed, prefix: settings.prefix, command });
+    const { hands, sign, also } = ending;
+    const reply = endReply({ run: ended, error, hands, reply: ending.reply, typed, prefix: settings.prefix, command });
     const mark = { kind: 'reply' as const, command: run.command, run: runName(run.id), outcome: outcomeOf(state) };
     const event = run.where?.event;
-    const sign = done?.active.sign;
     ledger.commit({
+      ...also,
       at: clock.now(),
       runs: [ended],
       releaseLocksOf: [run.id],
       audit: [
+        ...(also?.audit ?? []),
         this.#audit(run, state, {
           ...(error ? { error: error.message, kind: error.kind, effect: error.effect } : {}),
-          ...(done && done.hands.failures.length > 0 ? { failures: done.hands.failures } : {}),
+          ...(hands && hands.failures.length > 0 ? { failures: hands.failures } : {}),
           steps: ledger.steps(run.id).map((step) => [step.key, step.state, step.attempt]),
         }),
       ],
@@ -196,12 +235,13 @@ export class Runner {
   }
 
   /** Ends a waiting run, or asks a running one to stop at its next step. Throws `notFound` or `conflict`. */
-  cancel(id: number, by: UserId): Run {
+  cancel(id: number, by: UserId, also: NonNullable<Ending['also']> = {}): Run {
     const { ledger, clock } = this.#house;
     const run = this.#active.get(id)?.run ?? ledger.run(id);
     if (!run) throw new OpsError('notFound', `There is no run ${runName(id)}.`, { hint: '!runs lists them.' });
     if (hasEnded(run)) throw new OpsError('conflict', `Run ${runName(id)} has ended already: ${run.state}.`);
     const active = this.#active.get(id);
+    if (run.state === 'stopping') return run;
     if (active && run.state === 'running') {
       active.run = advance(run, 'stopping', { reason: `stopped by ${by}` });
       ledger.commit({ at: clock.now(), runs: [active.run], audit: [this.#audit(run, 'stopping', { by })] });
@@ -209,8 +249,9 @@ export class Runner {
       return active.run;
     }
     const prompt = ledger.prompt({ run: id });
-    if (prompt?.state === 'open') ledger.commit({ at: clock.now(), prompts: [{ ...prompt, rev: prompt.rev + 1, state: 'cancelled' }] });
-    this.end(run, 'cancelled', new OpsError('cancelled', `Cancelled by ${by}; nothing was done.`));
+    const closed = prompt?.state === 'open' ? [{ ...prompt, rev: prompt.rev + 1, state: 'cancelled' as const, remindAt: undefined }] : [];
+    const error = new OpsError('cancelled', `Cancelled by ${by}; nothing was done.`);
+    this.end(run, 'cancelled', error, { also: { ...also, prompts: closed } });
     return ledger.run(id) ?? run;
   }
 
@@ -224,10 +265,18 @@ export class Runner {
       if (fits && command.afterCrash !== 'report') {
         if (command.afterCrash === 'restart') this.#forgetSteps(run);
         this.#work(run);
-      } else this.end(run, 'interrupted', new OpsError('conflict', 'The bot was stopped in the middle of this.', { effect: 'unknown' }));
+      } else {
+        const error = new OpsError('conflict', 'The bot was stopped in the middle of this.', { effect: 'unknown' });
+        this.end(run, 'interrupted', error, command ? { hands: this.#hands(run, command) } : {});
+      }
     }
     for (const run of ledger.runsBy({ states: ['waiting'] })) {
-      if (ledger.prompt({ run: run.id })?.state === 'granted') void this.proceed(run.id);
+      const state = ledger.prompt({ run: run.id })?.state;
+      if (state === 'granted') void this.proceed(run.id);
+      else if (state !== 'open') {
+        const ended = state === 'denied' || state === 'expired' ? state : 'cancelled';
+        this.end(run, ended, new OpsError('cancelled', `The question was ${ended}; nothing was done.`));
+      }
     }
   }
 

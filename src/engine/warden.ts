@@ -58,7 +58,9 @@ export class Warden {
         await this.#calls.remove(rooms[index]!.name, identity);
         removed += 1;
         const until = Math.max(hold.until, this.#clock.now() + afterRejoinMs);
-        if (until > hold.until) this.#takings.hold({ ...hold, until });
+        // Only while it holds: it may have been ended since the sweep began.
+        const held = this.#takings.held().some(({ user, kind }) => user === hold.user && kind === hold.kind);
+        if (held && until > hold.until) this.#takings.hold({ ...hold, until });
         this.#log.info({ user: hold.user, run: hold.run }, 'a banned participant was thrown out of a call');
       }
     }

@@ -1,10 +1,8 @@
-import { OpsError } from '#domain/errors.ts';
-
-/** One word of what was typed, with where it stood. */
-export type Word = { text: string; start: number; end: number; quoted: boolean };
+/** One word of what was typed, with where it stood. `open`: it begins with a quote that doesn't end. */
+export type Word = { text: string; start: number; end: number; quoted: boolean; open: boolean };
 
 // Invisible characters that phones and copy-paste leave behind; bidi controls included.
-const invisible = /[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u00ad]/g;
+const invisible = /[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g;
 
 /** What phones do to a word: curly quotes, dashes for `--`, invisible characters. */
 export const normaliseWord = (word: string): string =>
@@ -15,17 +13,16 @@ export const normaliseWord = (word: string): string =>
     .replaceAll(/[‘’‚]/g, "'")
     .replace(/^[–—―](?=[a-z])/i, '--');
 
-/** Splits at white space (any, also non-breaking); quotes hold words together. Throws `invalid` for an open quote. */
+/** Splits at white space (any, also non-breaking); quotes hold words together. Never throws. */
 export function splitWords(text: string): Word[] {
   const words: Word[] = [];
   const pattern = /["“„]([^"“”„]*)["”“]|[^\s]+/gu;
   for (const match of text.matchAll(pattern)) {
     const quoted = match[1] !== undefined;
     const word = normaliseWord(match[1] ?? match[0]);
-    if (!quoted && word.startsWith('"')) {
-      throw new OpsError('invalid', `The quote that begins at ${match[0]} does not end.`);
-    }
-    if (word !== '' || quoted) words.push({ text: word, start: match.index, end: match.index + match[0].length, quoted });
+    const open = !quoted && word.startsWith('"');
+    const end = match.index + match[0].length;
+    if (word !== '' || quoted) words.push({ text: word, start: match.index, end, quoted, open });
   }
   return words;
 }

@@ -104,6 +104,22 @@ describe('a backup that fails', () => {
     expect(told.match(/^\w+=/gm)?.toSorted()).toEqual(['LC_ALL=', 'PATH=', 'PGPASSFILE=', 'PWD=']);
   });
 
+  test('does not hold up a DROP TABLE, and begins again when it came between snapshot and dump', async () => {
+    await world.sql('set role synapse; create table other.victim (n int);');
+    const [started, go] = [join(scripts, 'started'), join(scripts, 'go')];
+    const making = make(await pgDump(`touch ${started}; until [ -e ${go} ]; do sleep 0.02; done; exec $REAL "$@"`));
+    try {
+      await expect.poll(() => readdir(scripts), { timeout: 10_000 }).toContain('started');
+      // Waits for the lock of a count at most for a moment.
+      await world.sql("set lock_timeout = '2s'; drop table other.victim;");
+    } finally {
+      await writeFile(go, '');
+    }
+    const { manifest } = await making;
+    expect(Object.keys(manifest.database.rows)).not.toContain('other.victim');
+    expect(await world.open().verify(manifest.id, quiet())).toMatchObject({ ok: true });
+  });
+
   test('when the directory vanishes under it', async () => {
     let gone: Promise<void> | undefined;
     const progress = (): void => {
@@ -123,7 +139,7 @@ describe('a backup that fails', () => {
       await make({ directory: root });
       const before = await fingerprint(root);
       await world.sql(`set role synapse; create table other.more as select sha256((random() || 'x' || n)::text::bytea) a,
-        sha256((random() || n)::text::bytea) b from generate_series(1, 400000) n;`);
+        sha256((random() || 'y' || n)::text::bytea) b from generate_series(1, 400000) n;`);
       await expect(make({ directory: root })).rejects.toMatchObject({
         kind: 'unavailable',
         message: expect.stringMatching(/while dumping the database: no room under \S+small: \d.* needed, \d.* free\. Nothing was kept/),

@@ -146,7 +146,7 @@ describe('run directories', () => {
       try {
         const urls = [one.synapse.url, two.synapse.url, one.synapse.metricsUrl, two.synapse.metricsUrl];
         expect(new Set(urls).size).toBe(4);
-        await expect(openStack(options('one'))).rejects.toMatchObject({ kind: 'conflict' });
+        await expect(openStack(options('one'))).rejects.toMatchObject({ kind: 'held' });
         await register(one.synapse.url, one.synapse.registrationSharedSecret, { username: 'kept', password: 'secret' });
         const kept = `/_synapse/admin/v2/users/${encodeURIComponent('@kept:opsroom.test')}`;
         await expect(call(two.synapse.url, 'GET', kept, two.synapse.adminToken)).rejects.toThrow('404');

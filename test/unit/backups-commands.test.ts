@@ -62,8 +62,13 @@ describe('backup now', () => {
     const { reply, hands, touches } = await house.run(now, { only: 'database' });
     expect(hands.log).toEqual(['make done', 'verify done']);
     expect(touches).toEqual({ things: ['backup'] });
-    expect(reply).toMatchObject({ verdict: 'ok', title: ['Backup ', { code: '20260803T090000Z-000001' }, ' made and verified by restoring it.'] });
-    expect(textOf(reply)).toMatch(/size: 1000 B \(4\.9 KiB unpacked\)".*rows: 1,230 in 3 tables".*restore test: passed in 5 ms/);
+    expect(reply).toMatchObject({
+      verdict: 'ok',
+      title: ['Backup ', { code: '20260803T090000Z-000001' }, ' made and verified by restoring it.'],
+    });
+    expect(textOf(reply)).toMatch(
+      /size: 1000 B \(4\.9 KiB unpacked\)".*rows: 1,230 in 3 tables".*restore test: passed in 5 ms/,
+    );
     expect(hands.offers).toEqual([{ text: 'Look at it', command: 'backup show 20260803T090000Z-000001' }]);
     expect(hands.progressed.map(([, , what]) => what)).toContain('restoring into a scratch database');
     expect((await house.backups.list())[0]?.verification?.ok).toBe(true);
@@ -80,8 +85,13 @@ describe('backup now', () => {
     };
     const { reply } = await house.run(now, {}, lossy);
     expect(lossy.log).toEqual(['make done', 'verify failed']);
-    expect(lossy.failures.join()).toContain('table public.events has 400 rows in the restored copy, 1200 in the manifest');
-    expect(reply).toMatchObject({ verdict: 'critical', title: ['Backup ', expect.anything(), ' made, but NOT proved.'] });
+    expect(lossy.failures.join()).toContain(
+      'table public.events has 400 rows in the restored copy, 1200 in the manifest',
+    );
+    expect(reply).toMatchObject({
+      verdict: 'critical',
+      title: ['Backup ', expect.anything(), ' made, but NOT proved.'],
+    });
   });
 
   test('that can not be verified now is kept, with the command that tries again', async () => {
@@ -89,7 +99,10 @@ describe('backup now', () => {
     house.backups.faults.fail('verify', new OpsError('unavailable', 'PostgreSQL is not there.'));
     const { reply, hands } = await house.run(now, {});
     expect(reply.verdict).toBe('critical');
-    expect(hands.offers).toContainEqual({ text: 'Try the restore test again', command: 'backup verify 20260803T090000Z-000001' });
+    expect(hands.offers).toContainEqual({
+      text: 'Try the restore test again',
+      command: 'backup verify 20260803T090000Z-000001',
+    });
     expect(await house.backups.list()).toHaveLength(1);
   });
 
@@ -122,7 +135,10 @@ describe('backup now', () => {
 
 describe('backup list', () => {
   test('of none says what to type', async () => {
-    expect(await openHouse().ask(list, {})).toMatchObject({ verdict: 'warning', title: 'No backup yet: !backup now makes one.' });
+    expect(await openHouse().ask(list, {})).toMatchObject({
+      verdict: 'warning',
+      title: 'No backup yet: !backup now makes one.',
+    });
   });
 
   test('is newest first, with age, size, rows and proof; ten, and the rest on request', async () => {
@@ -137,7 +153,12 @@ describe('backup list', () => {
     expect(table?.rows[0]).toEqual([{ code: '20260803T090000Z-000012' }, '3 h ago', '1000 B', '1,230', 'not yet']);
     expect(textOf(reply)).toContain('2 older ones: !backup list --all. 50 GiB free.');
     const all = await house.ask(list, { all: true });
-    expect(all.blocks?.find((block) => block.kind === 'table')?.rows.at(-1)?.at(-1)).toBe('passed 3 h ago');
+    expect(
+      all.blocks
+        ?.find((block) => block.kind === 'table')
+        ?.rows.at(-1)
+        ?.at(-1),
+    ).toBe('passed 3 h ago');
   });
 
   test('a damaged one is never left out', async () => {
@@ -156,14 +177,19 @@ describe('backup show', () => {
     const { manifest } = await house.backups.make(quiet);
     const reply = await house.ask(show, { id: '1' });
     expect(reply).toMatchObject({ verdict: 'warning', offers: [{ command: `backup verify ${manifest.id}` }] });
-    expect(textOf(reply)).toMatch(/2026-08-03 11:00 \+02:00.*left empty on purpose.*e2e_one_time_keys_json.*public\.events.*1,200/);
+    expect(textOf(reply)).toMatch(
+      /2026-08-03 11:00 \+02:00.*left empty on purpose.*e2e_one_time_keys_json.*public\.events.*1,200/,
+    );
     await house.backups.verify(manifest.id, quiet);
     expect(await house.ask(show, { id: 'latest' })).toMatchObject({ verdict: 'ok', offers: [] });
   });
 
   test('of a damaged one warns; of none says so', async () => {
     const house = openHouse();
-    await expect(house.ask(show, { id: 'latest' })).rejects.toMatchObject({ kind: 'notFound', hint: '!backup list shows them.' });
+    await expect(house.ask(show, { id: 'latest' })).rejects.toMatchObject({
+      kind: 'notFound',
+      hint: '!backup list shows them.',
+    });
     house.backups.breakManifest((await house.backups.make(quiet)).manifest.id);
     expect(await house.ask(show, { id: 'latest' })).toMatchObject({ verdict: 'critical' });
   });
@@ -179,20 +205,28 @@ describe('backup verify', () => {
     expect(textOf(reply)).toContain('1,230 rows in 3 tables, as in the manifest');
   });
 
-  test.each(['breakFile', 'breakManifest'] as const)('after %s it is not proved, and the file is named', async (damage) => {
-    const house = openHouse();
-    const { manifest } = await house.backups.make(quiet);
-    house.backups[damage](manifest.id);
-    const { reply, hands } = await house.run(verify, { id: manifest.id satisfies BackupId });
-    expect(reply.verdict).toBe('critical');
-    expect(hands.failures.join()).toMatch(/database\.dump\.zst was changed|manifest\.json is damaged/);
-  });
+  test.each(['breakFile', 'breakManifest'] as const)(
+    'after %s it is not proved, and the file is named',
+    async (damage) => {
+      const house = openHouse();
+      const { manifest } = await house.backups.make(quiet);
+      house.backups[damage](manifest.id);
+      const { reply, hands } = await house.run(verify, { id: manifest.id satisfies BackupId });
+      expect(reply.verdict).toBe('critical');
+      expect(hands.failures.join()).toMatch(/database\.dump\.zst was changed|manifest\.json is damaged/);
+    },
+  );
 });
 
-test.each(Object.entries({ now, list, show, verify }))('the examples of backup %s are what it takes', (_name, command) => {
-  for (const example of command.examples) {
-    const [flag, value] = example.startsWith('--') ? [example.split(' ')[0]?.slice(2), example.split(' ')[1]] : ['id', example];
-    const args = example === '' ? {} : { [flag ?? '']: value ?? true };
-    expect(() => command.args.parse(args)).not.toThrow();
-  }
-});
+test.each(Object.entries({ now, list, show, verify }))(
+  'the examples of backup %s are what it takes',
+  (_name, command) => {
+    for (const example of command.examples) {
+      const [flag, value] = example.startsWith('--')
+        ? [example.split(' ')[0]?.slice(2), example.split(' ')[1]]
+        : ['id', example];
+      const args = example === '' ? {} : { [flag ?? '']: value ?? true };
+      expect(() => command.args.parse(args)).not.toThrow();
+    }
+  },
+);

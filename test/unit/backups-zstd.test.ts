@@ -13,7 +13,8 @@ function eventPieces(totalBytes: number): Buffer[] {
   const pieces: Buffer[] = [];
   for (let n = 0, made = 0; made < totalBytes;) {
     let text = '';
-    while (text.length < 65_536) text += `{"auth_events":["$${random(n % 40)}"],"depth":${n},"hashes":{"sha256":"${random(n++)}"}}\n`;
+    while (text.length < 65_536)
+      text += `{"auth_events":["$${random(n % 40)}"],"depth":${n},"hashes":{"sha256":"${random(n++)}"}}\n`;
     made += text.length;
     pieces.push(Buffer.from(text));
   }
@@ -36,9 +37,13 @@ describe("this Node's zstd", () => {
     const pieces = eventPieces(20_000_000);
     const tries = await Promise.allSettled(
       [1, 2, 3].map(() =>
-        pipeline(Readable.from(pieces), createZstdCompress({ params: { [constants.ZSTD_c_nbWorkers]: 1 } }), async (source) => {
-          for await (const _ of source);
-        }),
+        pipeline(
+          Readable.from(pieces),
+          createZstdCompress({ params: { [constants.ZSTD_c_nbWorkers]: 1 } }),
+          async (source) => {
+            for await (const _ of source);
+          },
+        ),
       ),
     );
     expect(tries.map((one) => one.status)).toContain('rejected');

@@ -14,17 +14,23 @@ describe('the id of a backup', () => {
   });
 
   test('comes back from any time and sequence', () => {
-    const property = fc.property(fc.integer({ min: 0, max: 4e12 }), fc.integer({ min: 1, max: 9_999_999 }), (at, sequence) => {
-      const id = backupIdOf(at, sequence);
-      return isBackupId(id) && sequenceOf(id) === sequence;
-    });
+    const property = fc.property(
+      fc.integer({ min: 0, max: 4e12 }),
+      fc.integer({ min: 1, max: 9_999_999 }),
+      (at, sequence) => {
+        const id = backupIdOf(at, sequence);
+        return isBackupId(id) && sequenceOf(id) === sequence;
+      },
+    );
     fc.assert(property);
   });
 
-  test.each(['.partial-20260801T020000Z-000231.1-2-abcdef01', '20260801T020000Z-000231.bak', 'latest', '../20260801T020000Z-000231'])(
-    'is not %s',
-    (name) => expect(isBackupId(name)).toBe(false),
-  );
+  test.each([
+    '.partial-20260801T020000Z-000231.1-2-abcdef01',
+    '20260801T020000Z-000231.bak',
+    'latest',
+    '../20260801T020000Z-000231',
+  ])('is not %s', (name) => expect(isBackupId(name)).toBe(false));
 });
 
 describe('what a person means', () => {
@@ -43,7 +49,9 @@ describe('what a person means', () => {
   });
 
   test.each(['', '..', '/etc/passwd', 'yesterday', '2026-08-01'])('"%s" is refused with what to write', (text) => {
-    expect(() => pickSet(sets, text)).toThrow(expect.objectContaining({ kind: 'invalid', hint: expect.stringContaining('!backup list') }));
+    expect(() => pickSet(sets, text)).toThrow(
+      expect.objectContaining({ kind: 'invalid', hint: expect.stringContaining('!backup list') }),
+    );
   });
 });
 

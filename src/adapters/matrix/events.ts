@@ -26,18 +26,38 @@ function withoutQuote(body: string, isReply: boolean): string {
   return end === -1 ? '' : lines.slice(lines[end] === '' ? end + 1 : end).join('\n');
 }
 
-/** The links of a formatted body; pills are links to matrix.to. */
+/** The links of a formatted body; pills are links to matrix.to. Its time is linear in what a stranger sends. */
 export function linksOf(html: string): Array<{ href: string; text: string }> {
-  const clean = html.replace(/<mx-reply>.*?<\/mx-reply>/s, '');
-  return [...clean.matchAll(/<a\s[^>]*?href=(?:"([^"]*)"|'([^']*)')[^>]*>(.*?)<\/a>/gis)].map((match) => ({
-    href: unescapeHtml(match[1] ?? match[2] ?? ''),
-    text: unescapeHtml((match[3] ?? '').replaceAll(/<[^>]*>/g, '')),
-  }));
+  const quote = html.indexOf('<mx-reply>');
+  const quoteEnd = quote === -1 ? -1 : html.indexOf('</mx-reply>', quote);
+  const clean = quoteEnd === -1 ? html : html.slice(0, quote) + html.slice(quoteEnd);
+  const links: Array<{ href: string; text: string }> = [];
+  // Each piece begins inside a tag, right after its "<".
+  const [, ...pieces] = clean.split('<');
+  let open: { href: string; text: string } | undefined;
+  for (const piece of pieces) {
+    const end = piece.indexOf('>');
+    const tag = end === -1 ? piece : piece.slice(0, end);
+    const name = /^\/?[a-z0-9]*/i.exec(tag)?.[0].toLowerCase();
+    if (name === 'a') {
+      const href = /\shref=(?:"([^"]*)"|'([^']*)')/i.exec(tag);
+      open = href ? { href: unescapeHtml(href[1] ?? href[2] ?? ''), text: '' } : undefined;
+    }
+    if (open && name === '/a') {
+      links.push({ ...open, text: unescapeHtml(open.text) });
+      open = undefined;
+    } else if (open && end !== -1) open.text += piece.slice(end + 1);
+  }
+  return links;
 }
 
-const entities: Record<string, string> = { lt: '<', gt: '>', quot: '"', amp: '&', '#39': "'", nbsp: '\u00a0' };
+const entities: Record<string, string> = { lt: '<', gt: '>', quot: '"', amp: '&', apos: "'", nbsp: '\u00a0' };
 const unescapeHtml = (text: string): string =>
-  text.replaceAll(/&(#39|lt|gt|quot|amp|nbsp);/g, (_, name: string) => entities[name] ?? '');
+  text.replaceAll(/&(?:#(\d{1,7})|#x([0-9a-f]{1,6})|(lt|gt|quot|amp|apos|nbsp));/gi, (whole, decimal?: string, hex?: string, name?: string) => {
+    if (name !== undefined) return entities[name.toLowerCase()] ?? whole;
+    const code = decimal === undefined ? Number.parseInt(hex ?? '', 16) : Number(decimal);
+    return code <= 0x10_ff_ff ? String.fromCodePoint(code) : whole;
+  });
 
 /** What an event asks, or undefined when it asks nothing: notices, edits' new texts, other types. */
 export function bodyOf(event: MatrixEvent): InboxBody | undefined {

@@ -5,16 +5,20 @@ import { connect, type MatrixConnection } from './client.ts';
 
 export type MatrixSession = { connection: MatrixConnection; bot: UserId; room: RoomId };
 
+type MatrixOptions = { homeserverUrl: string; accessToken: string; userId: UserId; opsRoom: string };
+
+/** A session as an earlier start proved it: opens at once, also while the homeserver is down. */
+export const reopenMatrix = (options: MatrixOptions, room: RoomId): MatrixSession => ({
+  connection: connect(options),
+  bot: options.userId,
+  room,
+});
+
 /**
  * Proves the token, finds the ops room and joins it. Throws `unavailable` while the homeserver is down, `misconfigured`
  * when the token is dead or another account's, `denied` when the bot may not join.
  */
-export async function openMatrix(options: {
-  homeserverUrl: string;
-  accessToken: string;
-  userId: UserId;
-  opsRoom: string;
-}): Promise<MatrixSession> {
+export async function openMatrix(options: MatrixOptions): Promise<MatrixSession> {
   const connection = connect(options);
   const { request } = connection;
   const whoami = request('GET', '/_matrix/client/v3/account/whoami');

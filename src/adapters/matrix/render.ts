@@ -1,12 +1,15 @@
 import type { Block, Line, Reply, Span } from '#domain/messages.ts';
 
-// Bidi controls and zero-width characters from outside would let a name pass for another one.
-const hidden = /[\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g;
+// Bidi controls, zero-width and blank characters from outside would let a name pass for another one. Not the zero-width
+// joiner inside an emoji.
+const hidden =
+  /(?<!\p{Extended_Pictographic}\ufe0f?)\u200d|[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200c\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\u{e0000}-\u{e0fff}]/gu;
 const show = (text: string): string =>
   text
-    .replaceAll(hidden, (char) => `[U+${char.charCodeAt(0).toString(16).toUpperCase()}]`)
+    .toWellFormed()
+    .replaceAll(hidden, (char) => `[U+${char.codePointAt(0)!.toString(16).toUpperCase()}]`)
     // Old clients ring for the bare word; a word joiner inside is invisible and rings nobody.
-    .replaceAll(/@room\b/g, '@\u2060room');
+    .replaceAll(/@(room)\b/gi, '@\u2060$1');
 
 export const escapeHtml = (text: string): string =>
   show(text).replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
@@ -18,7 +21,7 @@ function spanText(span: Span): string {
   if ('code' in span) return show(span.code);
   if ('bold' in span) return show(span.bold);
   if ('user' in span) return span.user;
-  return `${show(span.text)} (${span.link})`;
+  return `${show(span.text)} (${show(span.link)})`;
 }
 
 function spanHtml(span: Span): string {
@@ -34,7 +37,7 @@ const lineText = (line: Line): string => spansOf(line).map(spanText).join('');
 const lineHtml = (line: Line): string => spansOf(line).map(spanHtml).join('').replaceAll('\n', '<br>');
 
 function tableText(head: string[], rows: Line[][]): string {
-  const cells = [head, ...rows.map((row) => row.map(lineText))];
+  const cells = [head.map(show), ...rows.map((row) => row.map(lineText))];
   const widths = head.map((_, column) => Math.max(...cells.map((row) => [...(row[column] ?? '')].length)));
   return cells
     .map((row) => row.map((cell, column) => cell + ' '.repeat(Math.max(0, (widths[column] ?? 0) - [...cell].length))).join('  ').trimEnd())

@@ -5,7 +5,10 @@ import type { OutboxRow } from '#domain/outbox.ts';
 import type { MatrixConnection } from './client.ts';
 import { render } from './render.ts';
 
-/** Above this a message is cut and its whole text goes along as a file: an event may have 65,536 bytes in all. */
+/**
+ * Above this (as JSON) a message is cut and its whole text goes along as a file: an event may have 65,536 bytes in all,
+ * and an edit holds the texts twice.
+ */
 const longestBytes = 30_000;
 const shownWhenCut = 2000;
 
@@ -26,7 +29,7 @@ export function messageContent(
 ): { content: Record<string, unknown>; files: File[] } {
   const files: File[] = [...(content.reply.files ?? [])];
   let { body, html } = render(content.reply);
-  if (Buffer.byteLength(body) + Buffer.byteLength(html) > longestBytes) {
+  if (Buffer.byteLength(JSON.stringify([body, html])) > longestBytes) {
     files.push({ name: `${content.mark.command ?? 'answer'}.txt`.replaceAll(' ', '-'), mime: 'text/plain', content: body });
     const cut = { ...content.reply, blocks: [{ kind: 'text' as const, lines: [`${body.slice(0, shownWhenCut)}…`, 'The whole text is in the file below.'] }] };
     ({ body, html } = render(cut));

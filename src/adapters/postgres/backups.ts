@@ -17,10 +17,10 @@ import { OpsError } from '#domain/errors.ts';
 import type { BackupSettings } from './backup-settings.ts';
 import { ChildFailed } from './child.ts';
 import { diskError, freeBytesAt, noRoom } from './disk.ts';
-import { fillSet, publish } from './make-set.ts';
+import { type SetPlan, type SetWork, fillSet, publish } from './make-set.ts';
 import { listPartials, partialName, removeStale } from './partial.ts';
 import { sweepPassFiles } from './pgpass.ts';
-import { type Session, ask, databaseError, openSession } from './session.ts';
+import { type Session, ask, databaseError, openSession, tablesMoved } from './session.ts';
 import { listIds, openDirectory, readSet, readSets } from './sets.ts';
 import { findTool } from './tools.ts';
 import { verifySet } from './verify-set.ts';
@@ -108,7 +108,7 @@ export class PostgresBackups implements Backups {
       const plan = { id, sequence: sequenceOf(id), site, startedAt, build, tool, address: postgres };
       const expectedRawBytes = last?.manifest.database.rawBytes;
       const work = { session, clock, signal, progress, stage: (name: string) => void (stage = name) };
-      await fillSet(partial, { ...plan, serverVersion: server.version, expectedRawBytes }, work);
+      await fillAtLastTry(partial, { ...plan, serverVersion: server.version, expectedRawBytes }, work);
       signal.throwIfAborted();
       stage = 'publishing the set';
       await publish(this.#root, partial, id);
@@ -154,6 +154,17 @@ export class PostgresBackups implements Backups {
     if (found === undefined)
       throw new OpsError('notFound', `There is no backup ${id}.`, { hint: '!backup list shows them.' });
     return verifySet(this.#root, found.id, this.#settings, options);
+  }
+}
+
+/** Begins again with a new snapshot when tables came or went under the dump. */
+async function fillAtLastTry(partial: string, plan: SetPlan, work: SetWork, triesLeft = 2): Promise<void> {
+  try {
+    await fillSet(partial, plan, work);
+  } catch (error) {
+    if (triesLeft === 0 || work.signal.aborted || !tablesMoved(error)) throw error;
+    await rm(partial, { recursive: true, force: true });
+    await fillAtLastTry(partial, plan, work, triesLeft - 1);
   }
 }
 

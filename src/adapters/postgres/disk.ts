@@ -46,7 +46,7 @@ const full = new Set(['ENOSPC', 'EDQUOT']);
 export async function diskError(error: unknown, directory: string, neededBytes: number): Promise<OpsError | undefined> {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   if (full.has(code)) return noRoom(directory, neededBytes, await freeBytesAt(directory).catch(() => 0), error);
-  if (!['EIO', 'EROFS', 'EACCES', 'EPERM', 'ENOENT', 'ENOTDIR', 'EMFILE', 'ESTALE'].includes(code)) return undefined;
+  if (!['EIO', 'EROFS', 'EACCES', 'EPERM', 'ENOENT', 'ENOTDIR', 'EEXIST', 'EMFILE', 'ESTALE'].includes(code)) return undefined;
   const said = error instanceof Error ? error.message : code;
   return new OpsError('unavailable', `the disk under ${directory} refused it (${said})`, { cause: error });
 }

@@ -9,8 +9,8 @@ import { oneTimeKeys, writeDump } from './dump.ts';
 import { checkFiles, readManifest, writeManifest } from './manifest-file.ts';
 import { withPassFile } from './pgpass.ts';
 import { recipe, recipeName } from './recipe.ts';
-import type { DatabaseAddress, Session } from './session.ts';
-import { withSnapshot } from './snapshot.ts';
+import { type DatabaseAddress, type Session, openSession } from './session.ts';
+import { type Snapshot, countInSnapshot, withSnapshot } from './snapshot.ts';
 import type { Tool } from './tools.ts';
 
 export const dumpName = 'database.dump.zst';
@@ -89,7 +89,7 @@ async function dumpDatabase(
       const file = path.join(partial, dumpName);
       const [written, counted] = await Promise.all([
         writeDump({ tool, address, env, snapshot: snapshot.id, file, signal, onBytes }).catch(end),
-        snapshot.count(signal).catch(end),
+        countBeside(address, snapshot, signal).catch(end),
       ]);
       if (written === undefined || counted === undefined) throw failed.signal.reason;
       const emptied = snapshot.tables.filter((table) => table.relation === oneTimeKeys).map((table) => table.name);
@@ -102,6 +102,15 @@ async function dumpDatabase(
       };
     }),
   );
+}
+
+async function countBeside(address: DatabaseAddress, snapshot: Snapshot, signal: AbortSignal): Promise<Record<string, number>> {
+  const session = openSession(address);
+  try {
+    return await countInSnapshot(session, snapshot, signal);
+  } finally {
+    await session.end({ timeout: 2 });
+  }
 }
 
 /** Against the size of the last dump: near enough, and the only one known. */

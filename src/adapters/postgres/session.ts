@@ -30,14 +30,13 @@ export function openSession(address: DatabaseAddress): Session {
       application_name: 'opsroom backup',
       statement_timeout: 0,
       idle_in_transaction_session_timeout: 0,
-      lock_timeout: 30_000,
       row_security: 'off',
     },
   });
 }
 
 /** Runs one statement; an abort cancels it in the server too, so that it doesn't go on reading there. */
-export async function ask<T extends object>(session: Session, text: string, signal?: AbortSignal): Promise<T[]> {
+export async function ask<T extends object = object>(session: Session, text: string, signal?: AbortSignal): Promise<T[]> {
   signal?.throwIfAborted();
   const query = session.unsafe<T[]>(text);
   const cancel = () => query.cancel();
@@ -73,4 +72,11 @@ export function databaseError(error: unknown, address: DatabaseAddress): OpsErro
   }
   if (code === '3D000' || code === '42501') return new OpsError('misconfigured', `${where}: ${said}.`, { cause: error });
   return new OpsError('unavailable', `${where}: ${said}.`, { cause: error });
+}
+
+/** A table was dropped or changed between the snapshot and the dump: Synapse does that while it updates itself. */
+export function tablesMoved(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const undefinedTable = 'code' in error && error.code === '42P01';
+  return undefinedTable || /relation .* does not exist|could not open relation|cache lookup failed/.test(error.message);
 }

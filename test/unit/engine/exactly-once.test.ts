@@ -21,7 +21,10 @@ function verdict(house: TestHouse) {
     ends: ends.map(({ mark }) => mark?.outcome),
     marks: house.room.reactionsOn('$command'),
     begun: house.ledger.audit({ act: 'remove' }).filter(({ outcome }) => outcome === 'begun').length,
-    audit: house.ledger.audit({ act: 'remove' }).map(({ outcome }) => outcome).reverse(),
+    audit: house.ledger
+      .audit({ act: 'remove' })
+      .map(({ outcome }) => outcome)
+      .reverse(),
     waiting: house.ledger.outboxDepth().pending,
     lock: house.ledger.lockHolder('user:@mallory:example.org'),
   };
@@ -59,7 +62,9 @@ describe('A1 exactly once', () => {
 
   test('100 commands at once: each is answered once', async () => {
     await using house = openTestHouse({ commands: smallCommands });
-    const keys = Array.from({ length: 100 }, (_, n) => house.put('alice', { type: 'm.room.message', content: { msgtype: 'm.text', body: `!hello nr ${n}` } }));
+    const keys = Array.from({ length: 100 }, (_, n) =>
+      house.put('alice', { type: 'm.room.message', content: { msgtype: 'm.text', body: `!hello nr ${n}` } }),
+    );
     for (let waited = 0; waited < 20; waited += 1) await house.settle();
     const threads = house.room.messages().map(({ thread, text }) => [thread, text]);
     expect(threads.toSorted()).toEqual(keys.map((key, n) => [key, `hello nr ${n}`]).toSorted());
@@ -80,7 +85,10 @@ describe('A1 exactly once', () => {
         }
         const name = `${when} write ${write}`;
         expect(verdict(house), name).toEqual(whole);
-        expect(house.world.done.filter((act, at, all) => all.indexOf(act) === at && act !== 'puppet'), name).toEqual(once);
+        expect(
+          house.world.done.filter((act, at, all) => all.indexOf(act) === at && act !== 'puppet'),
+          name,
+        ).toEqual(once);
         // Only the act whose end was not written yet may be met again.
         expect(house.world.done.length, name).toBeLessThanOrEqual(once.length + 3);
         if (!cut) break;
