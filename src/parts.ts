@@ -63,6 +63,7 @@ export async function openParts(settings: Settings, clock: Clock): Promise<Parts
         build: version(),
         clock,
         verifies: settings.backups.verify,
+        retention: { keepDays: settings.backups.keepDays, minKeep: settings.backups.minKeep },
       });
     }
   }

@@ -5,6 +5,7 @@ import { OpsError } from '#domain/errors.ts';
 import { ago } from '#domain/duration.ts';
 import type { Line, Reply } from '#domain/messages.ts';
 import type { RoomId } from '#domain/rooms.ts';
+import type { Roster } from '#domain/roster.ts';
 import { Flag, RestOfLine, User, z } from '#engine/args.ts';
 import { defineChange } from '#engine/command.ts';
 import { callBanMs, leave, puppetValidMs, removeFromCalls, snapshot, type Taken, whereabouts } from '#procedures/take-out.ts';
@@ -27,10 +28,10 @@ export default defineChange({
   plan: z.strictObject({ user: z.string(), reason: z.string(), soft: z.boolean(), rosterId: z.string().nullable() }),
   afterCrash: 'resume',
   steps: {
-    snapshot: { title: 'remember what is taken', again: 'safe' },
     suspend: { title: 'suspend the account', again: 'safe' },
     devices: { title: 'end every session', again: 'safe' },
     calls: { title: 'throw out of calls', again: 'safe' },
+    snapshot: { title: 'remember what is taken', again: 'safe' },
     status: { title: 'set the application status', again: 'safe' },
     password: { title: 'replace the password', again: 'safe' },
     tokens: { title: 'delete tokens for calls', again: 'safe' },
@@ -46,11 +47,13 @@ export default defineChange({
     if (account.deactivated) {
       throw new OpsError('conflict', `${args.user} is deactivated already: nothing is left to disable.`);
     }
-    const person = await ports.roster?.findByMatrix(args.user);
-    const { rooms, alone } = await whereabouts(args.user, ports);
-    const devices = await ports.accounts.devices(args.user);
-    const inCall = ports.calls === undefined ? undefined : await countInCalls(args.user, ports.calls).catch(() => undefined);
-    const projects = person && (await ports.roster?.snapshot(person.id))?.projects.length;
+    // At once: this is read again after the yes, while the person is still inside.
+    const [{ person, projects }, { rooms, alone }, devices, inCall] = await Promise.all([
+      inApplication(args.user, ports.roster),
+      whereabouts(args.user, ports),
+      ports.accounts.devices(args.user),
+      ports.calls && countInCalls(args.user, ports.calls).catch(() => undefined),
+    ]);
     return {
       plan: { user: args.user, reason: args.reason, soft: args.soft, rosterId: person?.id ?? null },
       facts: { account, rooms: rooms.length, alone, devices: devices.length, inCall, projects, status: person?.rawStatus },
@@ -103,10 +106,6 @@ export default defineChange({
       if (calls) await run.attempt('calls', () => forbidCalls());
       return { title: [{ code: user }, ' is locked. Rooms and devices are kept.'] };
     }
-    const seen = await run.step('snapshot', async () => {
-      const taken = await snapshot(user, run.id, { ...ports, site: bot.site });
-      return { rooms: taken.rooms.length, alone: taken.alone.slice(0, 20) };
-    });
     await run.step('suspend', () => accounts.setSuspended(user, true));
     const devices = await run.step('devices', async () => {
       const list = await accounts.devices(user);
@@ -114,6 +113,11 @@ export default defineChange({
       return list.length;
     });
     const thrownOut = calls ? await run.attempt('calls', forbidCalls) : run.skip('calls', 'LiveKit is off');
+    // What ends access comes first; where they are doesn't move by it, and is taken from them only after this.
+    const seen = await run.step('snapshot', async () => {
+      const taken = await snapshot(user, run.id, { ...ports, site: bot.site });
+      return { rooms: taken.rooms.length, alone: taken.alone.slice(0, 20) };
+    });
     const { rosterId } = plan;
     if (roster && rosterId !== null) await run.attempt('status', () => roster.setStatus(rosterId, 'suspended'));
     else run.skip('status', roster ? 'not known to the application' : 'no application is configured');
@@ -152,6 +156,11 @@ export default defineChange({
 
   inverse: (plan) => `enable ${plan.user}`,
 });
+
+async function inApplication(user: UserId, roster: Roster | undefined) {
+  const person = await roster?.findByMatrix(user);
+  return { person, projects: person && (await roster?.snapshot(person.id))?.projects.length };
+}
 
 async function countInCalls(user: UserId, calls: NonNullable<Parameters<typeof removeFromCalls>[1]>): Promise<number> {
   const lists = await Promise.all((await calls.rooms()).map((room) => calls.participants(room.name)));

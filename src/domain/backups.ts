@@ -54,6 +54,9 @@ export interface BackupStore {
   tidy(): Promise<string[]>;
 }
 
+/** `keepDays`: older sets go. `minKeep`: so many verified ones stay whatever their age. */
+export type Retention = { keepDays: number; minKeep: number };
+
 /** Makes and proves sets of the homeserver's database. */
 export interface Backups extends BackupStore {
   /** `each`: a set is to be proved as soon as it is made. */
@@ -65,7 +68,19 @@ export interface Backups extends BackupStore {
    * it couldn't be tried (`unavailable`, `misconfigured`, `cancelled`): that says nothing about the set.
    */
   verify(id: BackupId, options: { signal: AbortSignal; progress: Progress }): Promise<Verification>;
+  /** How long sets are kept; the rule itself is in `retention.ts`. */
+  readonly retention: Retention;
+  /**
+   * Deletes a set, damaged or not. Cut off anywhere it is a whole set or none. Throws `notFound`, and `conflict` for the
+   * newest one (the next number is counted from it) and for one that is being verified.
+   */
+  remove(id: BackupId): Promise<void>;
 }
+
+export const newestStays = (id: BackupId): OpsError =>
+  new OpsError('conflict', `${id} is the newest backup: it is never removed. It is as it was.`);
+export const inUse = (id: BackupId): OpsError =>
+  new OpsError('conflict', `${id} is being verified, so it was not removed.`, { hint: 'Try again when that is done.' });
 
 const idPattern = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z-(\d{6,})$/;
 export const isBackupId = (text: string): text is BackupId => idPattern.test(text);

@@ -1,10 +1,6 @@
-import type { BackupId, BackupSet, DamagedSet } from './backups.ts';
-import { sequenceOf } from './backups.ts';
+import { type BackupId, type BackupSet, type DamagedSet, type Retention, sequenceOf } from './backups.ts';
 import type { EpochMs } from './clock.ts';
 import { OpsError } from './errors.ts';
-
-/** `keepDays`: older sets go. `minKeep`: so many verified ones stay whatever their age. */
-export type Retention = { keepDays: number; minKeep: number };
 
 /** What retention has to know of a set. A damaged one is `failed`, and has no time. */
 export type Keepable = {
@@ -27,7 +23,8 @@ export const keepables = (sets: readonly BackupSet[], damaged: readonly DamagedS
     id: manifest.id,
     sequence: manifest.sequence,
     at: manifest.endedAt,
-    proof: verification === undefined ? ('none' as const) : verification.ok ? ('verified' as const) : ('failed' as const),
+    proof:
+      verification === undefined ? ('none' as const) : verification.ok ? ('verified' as const) : ('failed' as const),
   })),
   ...damaged.map(({ id }) => ({ id, sequence: sequenceOf(id), at: undefined, proof: 'failed' as const })),
 ];

@@ -160,12 +160,15 @@ export class Hands implements RunHands<string> {
     // What had failures begins again from the top, lest they be forgotten: each act is declared repeatable.
     let step = this.#begin(key, items.length);
     const from = known?.error === undefined ? step.cursor : 0;
+    const stopped = (): OpsError => this.#fail(step, new OpsError('cancelled', `Stopped in: ${this.titleOf(key)}.`));
     const parallel = options.parallel ?? 1;
     const failed: Array<{ item: T; why: string }> = [];
     for (let at = from; at < items.length; at += parallel) {
-      if (this.signal.aborted) throw this.#fail(step, new OpsError('cancelled', `Stopped in: ${this.titleOf(key)}.`));
+      if (this.signal.aborted) throw stopped();
       const chunk = items.slice(at, at + parallel);
       const results = await Promise.allSettled(chunk.map((item) => act(item, this.signal)));
+      // What the stop itself cut off is no failure of the item.
+      if (this.signal.aborted && results.some((result) => result.status === 'rejected')) throw stopped();
       results.forEach((result, index) => {
         if (result.status === 'rejected') failed.push({ item: chunk[index]!, why: asOpsError(result.reason).message });
       });

@@ -1,16 +1,15 @@
 import type { UserId } from '#domain/accounts.ts';
 import type { AuditEntry } from '#domain/audit.ts';
-import { hashOf, type Json } from '#domain/canonical.ts';
+import type { Json } from '#domain/canonical.ts';
 import { asOpsError, causeOf, OpsError } from '#domain/errors.ts';
 import type { Change } from '#domain/ledger.ts';
 import type { Reply } from '#domain/messages.ts';
-import { stronger } from '#domain/policy.ts';
-import type { Prompt } from '#domain/prompts.ts';
 import { advance, hasEnded, locksOf, outcomeOf, type Run, runName, type RunState } from '#domain/runs.ts';
 import type { ChangeCommand } from './command.ts';
 import { Hands, type HandsEvents } from './hands.ts';
-import { type House, permit, portsFor } from './house.ts';
-import { checkArgs, typedLine } from './parse.ts';
+import { type House, portsFor } from './house.ts';
+import { typedLine } from './parse.ts';
+import { recheck } from './recheck.ts';
 import { endReply } from './result.ts';
 import { shapeOf } from './shape.ts';
 import { type Address, laneOf, react, say, takeBack } from './speak.ts';
@@ -88,7 +87,7 @@ export class Runner {
     const prompt = ledger.prompt({ run: id });
     if (run?.state !== 'waiting' || prompt?.state !== 'granted') return;
     try {
-      await this.#recheck(run, prompt);
+      await recheck(this.#house, { run, prompt, command: this.#command(run) });
       this.start(advance(run, 'running', { begunAt: clock.now() }), {
         at: clock.now(),
         audit: [this.#audit(run, 'begun', { plan: run.plan, hash: run.planHash })],
@@ -98,40 +97,6 @@ export class Runner {
       if (ledger.run(id)?.rev !== run.rev) return;
       const ops = asOpsError(error);
       this.end(run, ops.kind === 'denied' ? 'refused' : 'conflict', ops);
-    }
-  }
-
-  async #recheck(run: Run, prompt: Prompt): Promise<void> {
-    const command = this.#command(run);
-    const ports = this.#house.ports(run.site);
-    if (!command || shapeOf(command) !== run.shape) {
-      throw new OpsError('conflict', 'The bot was upgraded since this was asked; type the command again.');
-    }
-    const rule = this.#house.catalogue.ruleOf(run.command, command);
-    const context = { prefix: '!', bot: ports.bot.user, serverName: ports.bot.user.split(':').slice(1).join(':'), links: [] };
-    const args = checkArgs({ name: run.command, command, args: run.args, dryRun: false }, this.#house.catalogue, context);
-    const person = ports.operators.find(run.actor);
-    const caller = {
-      user: run.actor,
-      role: person?.role,
-      room: run.where?.room,
-      thread: run.where?.thread,
-      at: run.madeAt,
-      signal: AbortSignal.timeout(60_000),
-    };
-    const again = await command.prepare(args, portsFor(command, ports), caller);
-    const ask = { site: run.site, actor: run.actor, proof: run.proof, rule, touches: again.touches };
-    const decision = permit(this.#house, ask);
-    if (!decision.allow) throw new OpsError('denied', decision.why);
-    if (stronger(prompt.need, decision.need) !== prompt.need) {
-      throw new OpsError('conflict', 'This needs a second person now, so nothing was done.', {
-        hint: 'Type the command again: the question then goes to somebody else.',
-      });
-    }
-    if (hashOf([run.command, command.plan.parse(again.plan)]) !== prompt.planHash) {
-      throw new OpsError('conflict', 'Things changed since the question was asked, so nothing was done.', {
-        hint: 'Type the command again to see how it stands now.',
-      });
     }
   }
 

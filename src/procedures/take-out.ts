@@ -54,9 +54,11 @@ export async function snapshot(
 ): Promise<Taken> {
   const before = ports.takings.find(user);
   const known = before?.snapshot as Taken | undefined;
-  const now = await whereabouts(user, ports);
-  const limit = await ports.accounts.rateLimit(user);
-  const person = await ports.roster?.findByMatrix(user).catch(() => undefined);
+  const [now, limit, person] = await Promise.all([
+    whereabouts(user, ports),
+    ports.accounts.rateLimit(user),
+    ports.roster?.findByMatrix(user).catch(() => undefined),
+  ]);
   const roster = person && (await ports.roster?.snapshot(person.id).catch(() => undefined));
   const taken: Taken = {
     rooms: [...new Set([...(known?.rooms ?? []), ...now.rooms])],

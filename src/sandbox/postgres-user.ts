@@ -27,6 +27,8 @@ export async function postgresUser(folders: readonly string[]): Promise<Postgres
   if (!reachable.every(Boolean)) {
     const capability = await heldCapability();
     if (capability) setpriv.push(`--inh-caps=+${capability}`, `--ambient-caps=+${capability}`);
+    // Without this access(2), by which PostgreSQL finds its own programs, leaves the capability out of account.
+    if (capability) setpriv.push('--securebits=+no_setuid_fixup');
   }
   return { uid: Number(user), gid: Number(group), setpriv };
 }

@@ -148,6 +148,33 @@ describe.each(worlds)('Backups on %s', (_name, open) => {
     expect(await backups.list()).toEqual(before);
   });
 
+  test('removes a set for good, also a damaged one', async () => {
+    const made = [await make(), await make(), await make()].map((set) => set.manifest.id);
+    const [plain, damaged, newest] = made as [BackupId, BackupId, BackupId];
+    await world.breakManifest(damaged);
+    const others = (await backups.list()).filter((set) => set.manifest.id !== plain);
+    for (const id of [plain, damaged]) await backups.remove(id);
+    expect(await backups.list()).toEqual(others);
+    expect((await backups.damaged()).map((set) => set.id)).not.toContain(damaged);
+    expect(await backups.find(plain)).toBeUndefined();
+    await expect(backups.remove(plain)).rejects.toMatchObject({ kind: 'notFound' });
+    // The number of the next one is counted from it.
+    await expect(backups.remove(newest)).rejects.toMatchObject({ kind: 'conflict', effect: 'none' });
+    expect((await backups.find('latest'))?.manifest.id).toBe(newest);
+    expect(await backups.tidy()).toEqual([]);
+  });
+
+  test('does not remove what is being verified', async () => {
+    const { manifest } = await make();
+    await make();
+    let tried: Promise<unknown> | undefined;
+    const tryToRemove = (): void => void (tried ??= backups.remove(manifest.id).catch((error: unknown) => error));
+    await expect(backups.verify(manifest.id, { ...quiet(), progress: tryToRemove })).resolves.toMatchObject({ ok: true });
+    expect(await tried).toMatchObject({ kind: 'conflict' });
+    expect(await backups.find(manifest.id)).toBeDefined();
+    await backups.remove(manifest.id);
+  });
+
   test('can not verify what is not there', async () => {
     await expect(backups.verify('20200101T000000Z-000077' as BackupId, quiet())).rejects.toMatchObject({ kind: 'notFound' });
   });

@@ -5,8 +5,11 @@ import {
   type BackupSet,
   compareRows,
   type DamagedSet,
+  inUse,
+  newestStays,
   pickSet,
   type Progress,
+  type Retention,
   type Verification,
 } from '#domain/backups.ts';
 import { OpsError } from '#domain/errors.ts';
@@ -20,6 +23,7 @@ export class FakeBackups implements Backups {
   readonly faults = new Faults<keyof Backups>();
   readonly clock: FakeClock;
   readonly verifies: 'each' | 'never';
+  readonly retention: Retention;
   rows: Record<string, number> = { 'public.events': 1200, 'public.users': 30, 'public.e2e_one_time_keys_json': 0 };
   free = 50 * 2 ** 30;
   /** What a killed backup left. */
@@ -28,10 +32,12 @@ export class FakeBackups implements Backups {
   gate: Promise<void> | undefined;
   #stored: Stored[] = [];
   #making = false;
+  #verifying: BackupId | undefined;
 
-  constructor(options: { clock?: FakeClock; verifies?: 'each' | 'never' } = {}) {
+  constructor(options: { clock?: FakeClock; verifies?: 'each' | 'never'; retention?: Retention } = {}) {
     this.clock = options.clock ?? new FakeClock();
     this.verifies = options.verifies ?? 'each';
+    this.retention = options.retention ?? { keepDays: 30, minKeep: 3 };
   }
 
   /** Makes a file of the set differ from its manifest. */
@@ -88,7 +94,8 @@ export class FakeBackups implements Backups {
   async verify(id: BackupId, options: { signal: AbortSignal; progress: Progress }): Promise<Verification> {
     const found = pickSet(this.#stored, id);
     if (found === undefined) throw new OpsError('notFound', `There is no backup ${id}.`);
-    await this.#work(options, 'restoring into a scratch database');
+    this.#verifying = found.id;
+    await this.#work(options, 'restoring into a scratch database').finally(() => (this.#verifying = undefined));
     return this.faults.run('verify', [id], () => {
       const { set, restored, why } = found;
       const broken = why === undefined ? found.problems : [why];
@@ -98,6 +105,16 @@ export class FakeBackups implements Backups {
       const verification = { id: found.id, at: this.clock.now(), ok: problems.length === 0, problems, tables: counts.length, rows, tookMs: 5 };
       found.set = { ...set, verification };
       return verification;
+    });
+  }
+
+  remove(id: BackupId): Promise<void> {
+    return this.faults.run('remove', [id], () => {
+      if (this.#stored[0]?.id === id) throw newestStays(id);
+      if (this.#verifying === id) throw inUse(id);
+      const left = this.#stored.filter((one) => one.id !== id);
+      if (left.length === this.#stored.length) throw new OpsError('notFound', `There is no backup ${id}.`);
+      this.#stored = left;
     });
   }
 

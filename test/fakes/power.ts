@@ -1,6 +1,8 @@
 /** A running process: while it is on, calls pass; once it is cut, nothing that it still holds reaches the world. */
 export class Power {
   on = true;
+  /** While set, every write of the memory fails with it, as on a full disk. */
+  refuses: Error | undefined;
   /** How many writes of the memory there were. */
   writes = 0;
   readonly #cutAt: { write: number; when: 'before' | 'after' } | undefined;
@@ -18,6 +20,7 @@ export class Power {
     return forward(ledger, (name, call) => {
       if (!this.on) throw new PowerCut();
       if (!writes.has(name)) return call();
+      if (this.refuses) throw this.refuses;
       this.writes += 1;
       const last = this.#cutAt?.write === this.writes;
       if (last && this.#cutAt.when === 'before') this.#end();

@@ -15,6 +15,11 @@ export class World {
     this.#gates.set(name, Promise.withResolvers());
   }
 
+  /** Whoever waits at a gate now waits for good: their process is dead. */
+  abandon(): void {
+    for (const name of this.#gates.keys()) this.close(name);
+  }
+
   open(name: string): void {
     this.#gates.get(name)?.resolve();
     this.#gates.delete(name);

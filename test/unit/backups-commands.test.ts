@@ -60,7 +60,7 @@ describe('backup now', () => {
   test('makes one and proves it', async () => {
     const house = openHouse();
     const { reply, hands, touches } = await house.run(now, { only: 'database' });
-    expect(hands.log).toEqual(['make done', 'verify done']);
+    expect(hands.log).toEqual(['make done', 'verify done', 'prune done']);
     expect(touches).toEqual({ things: ['backup'] });
     expect(reply).toMatchObject({
       verdict: 'ok',
@@ -84,7 +84,11 @@ describe('backup now', () => {
       return set;
     };
     const { reply } = await house.run(now, {}, lossy);
-    expect(lossy.log).toEqual(['make done', 'verify failed']);
+    expect(lossy.log).toEqual([
+      'make done',
+      'verify failed',
+      'prune skipped: nothing is removed while the newest backup is not proved',
+    ]);
     expect(lossy.failures.join()).toContain(
       'table public.events has 400 rows in the restored copy, 1200 in the manifest',
     );
@@ -108,7 +112,11 @@ describe('backup now', () => {
 
   test('does not verify where the settings say so, and says that', async () => {
     const { reply, hands, preview } = await openHouse({ verifies: 'never' }).run(now, {});
-    expect(hands.log).toEqual(['make done', 'verify skipped: backups.verify is never']);
+    expect(hands.log).toEqual([
+      'make done',
+      'verify skipped: backups.verify is never',
+      'prune skipped: nothing is removed while backups are not verified',
+    ]);
     expect(reply.verdict).toBe('warning');
     expect(textOf(preview)).toContain('not verified');
   });
@@ -118,8 +126,42 @@ describe('backup now', () => {
     const { manifest, bytes } = await house.backups.make(quiet);
     const kept = { make: { id: manifest.id, bytes, rawBytes: 1, tookMs: 1, rows: 1, tables: 1 } };
     const { hands } = await house.run(now, {}, new FakeRunHands({ kept }));
-    expect(hands.log).toEqual(['verify done']);
+    expect(hands.log).toEqual(['verify done', 'prune done']);
     expect(await house.backups.list()).toHaveLength(1);
+  });
+
+  test('removes what is older than it is kept, and says how many', async () => {
+    const house = openHouse();
+    const madeADay = async (): Promise<void> => {
+      const { manifest } = await house.backups.make({ ...quiet, site: 'main' });
+      await house.backups.verify(manifest.id, quiet);
+      await house.backups.clock.advance(86_400_000);
+    };
+    for (let day = 0; day < 35; day++) await madeADay();
+    const { reply, hands, preview } = await house.run(now, {});
+    // Of 36 sets, a day apart, those of the last 30 days and the one that is exactly 30 days old.
+    expect(await house.backups.list()).toHaveLength(31);
+    expect(textOf(reply)).toContain('removed 5 older than 30 d');
+    expect(textOf(preview)).toContain('older than 30 d are removed');
+    expect(hands.log.at(-1)).toBe('prune done');
+    expect(textOf((await house.run(now, {})).reply)).not.toContain('removed');
+  });
+
+  test('is good also when older ones can not be removed, and that is said', async () => {
+    const house = openHouse();
+    for (let n = 0; n < 5; n++) {
+      const { manifest } = await house.backups.make({ ...quiet, site: 'main' });
+      await house.backups.verify(manifest.id, quiet);
+    }
+    await house.backups.clock.advance(31 * 86_400_000);
+    const { manifest } = await house.backups.make({ ...quiet, site: 'main' });
+    await house.backups.verify(manifest.id, quiet);
+    house.backups.faults.fail('remove', new OpsError('unavailable', 'The disk is read-only.'));
+    const { reply, hands } = await house.run(now, {});
+    expect(hands.log).toEqual(['make done', 'verify done', 'prune failed']);
+    expect(hands.failures).toEqual(['The disk is read-only.']);
+    expect(textOf(reply)).toContain('older backups could not be removed');
+    expect(await house.backups.list()).toHaveLength(7);
   });
 
   test('a failed dump is the error of the run', async () => {

@@ -3,7 +3,7 @@ import type { Block, Line, Reply, Span } from '#domain/messages.ts';
 // Bidi controls, zero-width and blank characters from outside would let a name pass for another one. Not the zero-width
 // joiner inside an emoji.
 const hidden =
-  /(?<!\p{Extended_Pictographic}\ufe0f?)\u200d|[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200c\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\u{e0000}-\u{e0fff}]/gu;
+  /(?<![\p{Extended_Pictographic}\p{Emoji_Modifier}]\ufe0f?)\u200d|[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200c\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\u{e0000}-\u{e0fff}]/gu;
 const show = (text: string): string =>
   text
     .toWellFormed()

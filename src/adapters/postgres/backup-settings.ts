@@ -1,3 +1,4 @@
+import type { Retention } from '#domain/backups.ts';
 import type { Clock } from '#domain/clock.ts';
 import type { ScratchSettings } from './scratch.ts';
 import type { DatabaseAddress } from './session.ts';
@@ -10,6 +11,8 @@ export type BackupSettings = {
   build: string;
   clock: Clock;
   verifies?: 'each' | 'never';
+  /** 30 days, at least 3 verified ones. */
+  retention?: Retention;
   /** A backup doesn't start with less free than this; 1 GiB. */
   floorBytes?: number;
 };

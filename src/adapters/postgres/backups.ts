@@ -6,9 +6,12 @@ import {
   type Backups,
   type DamagedSet,
   type Progress,
+  type Retention,
   type Verification,
   backupIdOf,
   bytesNeeded,
+  inUse,
+  newestStays,
   pickSet,
   sequenceOf,
 } from '#domain/backups.ts';
@@ -20,6 +23,7 @@ import { diskError, freeBytesAt, noRoom } from './disk.ts';
 import { type SetPlan, type SetWork, fillSet, publish } from './make-set.ts';
 import { listPartials, partialName, removeStale } from './partial.ts';
 import { sweepPassFiles } from './pgpass.ts';
+import { removeSet, sweepRemoved } from './remove-set.ts';
 import { type Session, ask, databaseError, openSession, tablesMoved } from './session.ts';
 import { listIds, openDirectory, readSet, readSets } from './sets.ts';
 import { findTool } from './tools.ts';
@@ -31,16 +35,20 @@ const gibibyte = 2 ** 30;
 
 export class PostgresBackups implements Backups {
   readonly verifies: 'each' | 'never';
+  readonly retention: Retention;
   readonly #settings: BackupSettings;
   readonly #root: string;
   /** The partials this process is working on. */
   readonly #busy = new Set<string>();
+  /** The sets that are being restored from. */
+  readonly #reading = new Set<BackupId>();
   #makingSince: number | undefined;
 
   constructor(settings: BackupSettings) {
     this.#settings = settings;
     this.#root = path.resolve(settings.directory);
     this.verifies = settings.verifies ?? 'each';
+    this.retention = settings.retention ?? { keepDays: 30, minKeep: 3 };
   }
 
   async list(): Promise<BackupSet[]> {
@@ -68,7 +76,8 @@ export class PostgresBackups implements Backups {
 
   async tidy(): Promise<string[]> {
     await sweepPassFiles();
-    return removeStale(this.#root, this.#busy, this.#settings.clock.now());
+    const removed = await sweepRemoved(this.#root);
+    return [...removed, ...(await removeStale(this.#root, this.#busy, this.#settings.clock.now()))];
   }
 
   async make(options: { site: string; signal: AbortSignal; progress: Progress }): Promise<BackupSet> {
@@ -153,7 +162,18 @@ export class PostgresBackups implements Backups {
     );
     if (found === undefined)
       throw new OpsError('notFound', `There is no backup ${id}.`, { hint: '!backup list shows them.' });
-    return verifySet(this.#root, found.id, this.#settings, options);
+    this.#reading.add(found.id);
+    try {
+      return await verifySet(this.#root, found.id, this.#settings, options);
+    } finally {
+      this.#reading.delete(found.id);
+    }
+  }
+
+  async remove(id: BackupId): Promise<void> {
+    if ((await listIds(this.#root))[0] === id) throw newestStays(id);
+    if (this.#reading.has(id)) throw inUse(id);
+    await removeSet(this.#root, id);
   }
 }
 

@@ -4,6 +4,7 @@ import { OpsError } from '#domain/errors.ts';
 import type { Line, Reply } from '#domain/messages.ts';
 import { argMeta, z } from '#engine/args.ts';
 import { defineChange } from '#engine/command.ts';
+import { pruneSets } from '#procedures/backup-prune.ts';
 
 const Part = z.enum(['database']).register(argMeta, { kind: 'word', label: 'database' });
 
@@ -22,6 +23,7 @@ export default defineChange({
   steps: {
     make: { title: 'dump the database', again: 'safe' },
     verify: { title: 'prove it by restoring it', again: 'safe' },
+    prune: { title: 'remove what is too old', again: 'safe' },
   },
 
   async prepare({ only }, { backups }) {
@@ -29,12 +31,12 @@ export default defineChange({
     const last = sets[0] && { at: sets[0].manifest.endedAt, bytes: sets[0].bytes };
     return {
       plan: { include: [only ?? ('database' as const)], verify: backups.verifies === 'each' },
-      facts: { last, freeBytes },
+      facts: { last, freeBytes, keepDays: backups.retention.keepDays },
       touches: { things: ['backup'] },
     };
   },
 
-  describe(plan, { last, freeBytes }, { clock }): Reply {
+  describe(plan, { last, freeBytes, keepDays }, { clock }): Reply {
     const before =
       last === undefined ? 'none before it' : `the last one ${ago(last.at, clock.now())}, ${formatBytes(last.bytes)}`;
     return {
@@ -46,7 +48,7 @@ export default defineChange({
             before,
             `${formatBytes(freeBytes)} free`,
             plan.verify
-              ? 'then proved by restoring it into a scratch database'
+              ? `then proved by restoring it into a scratch database; after that, sets older than ${keepDays} d are removed`
               : 'not verified: backups.verify is never',
           ],
         },
@@ -54,7 +56,7 @@ export default defineChange({
     };
   },
 
-  async apply(plan, { backups, bot, health }, run): Promise<Reply> {
+  async apply(plan, { backups, bot, clock, health }, run): Promise<Reply> {
     const progress = (done: number, total: number | undefined, what: string): void => run.progress(done, total, what);
     const made = await run.step('make', async (signal) => {
       const { manifest, bytes } = await backups.make({ site: bot.site, signal, progress });
@@ -73,6 +75,7 @@ export default defineChange({
     run.offer('Look at it', `backup show ${id}`);
     if (!plan.verify) {
       run.skip('verify', 'backups.verify is never');
+      run.skip('prune', 'nothing is removed while backups are not verified');
       await lookAgain();
       return reply(id, 'made; not verified', 'warning', [...items, 'restore test: switched off by backups.verify']);
     }
@@ -84,6 +87,7 @@ export default defineChange({
     });
     await lookAgain();
     if (proof === undefined) {
+      run.skip('prune', 'nothing is removed while the newest backup is not proved');
       run.offer('Try the restore test again', `backup verify ${id}`);
       return reply(id, 'made, but NOT proved', 'critical', [
         ...items,
@@ -91,7 +95,9 @@ export default defineChange({
       ]);
     }
     const restored = `restore test: passed in ${formatDuration(proof.tookMs)}, every table has its rows`;
-    return reply(id, 'made and verified by restoring it', 'ok', [...items, restored]);
+    const pruned = await run.attempt('prune', () => pruneSets(backups, bot.site, clock.now()));
+    const removed = pruned === undefined ? 'older backups could not be removed' : pruned.said;
+    return reply(id, 'made and verified by restoring it', 'ok', [...items, restored, ...(removed ? [removed] : [])]);
   },
 });
 

@@ -95,7 +95,7 @@ describe('A1 exactly once', () => {
         ran.push(name);
       }
     }
-    // 8 writes of 5 steps, 3 Changes of the run, and the room's.
+    // Five steps of two writes, three Changes of the run, and what is said.
     expect(ran.length).toBeGreaterThan(40);
   }, 30_000);
 });

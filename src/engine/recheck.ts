@@ -1,0 +1,47 @@
+import { hashOf } from '#domain/canonical.ts';
+import { OpsError } from '#domain/errors.ts';
+import { stronger } from '#domain/policy.ts';
+import type { Prompt } from '#domain/prompts.ts';
+import type { Run } from '#domain/runs.ts';
+import type { ChangeCommand } from './command.ts';
+import { type House, permit, portsFor } from './house.ts';
+import { checkArgs } from './parse.ts';
+import { shapeOf } from './shape.ts';
+
+const timeoutMs = 60_000;
+
+/** After the yes: is all as it was when it was asked? Throws `conflict` or `denied` when not. */
+export async function recheck(
+  house: House,
+  { run, prompt, command }: { run: Run; prompt: Prompt; command: ChangeCommand | undefined },
+): Promise<void> {
+  const ports = house.ports(run.site);
+  if (!command || shapeOf(command) !== run.shape) {
+    throw new OpsError('conflict', 'The bot was upgraded since this was asked; type the command again.');
+  }
+  const serverName = ports.bot.user.slice(ports.bot.user.indexOf(':') + 1);
+  const context = { prefix: house.settings.prefix, bot: ports.bot.user, serverName, links: [] };
+  const typed = { name: run.command, command, args: run.args, dryRun: false };
+  const caller = {
+    user: run.actor,
+    role: ports.operators.find(run.actor)?.role,
+    room: run.where?.room,
+    thread: run.where?.thread,
+    at: run.madeAt,
+    signal: AbortSignal.timeout(timeoutMs),
+  };
+  const again = await command.prepare(checkArgs(typed, house.catalogue, context), portsFor(command, ports), caller);
+  const rule = house.catalogue.ruleOf(run.command, command);
+  const decision = permit(house, { site: run.site, actor: run.actor, proof: run.proof, rule, touches: again.touches });
+  if (!decision.allow) throw new OpsError('denied', decision.why);
+  if (stronger(prompt.need, decision.need) !== prompt.need) {
+    throw new OpsError('conflict', 'This needs a second person now, so nothing was done.', {
+      hint: 'Type the command again: the question then goes to somebody else.',
+    });
+  }
+  if (hashOf([run.command, command.plan.parse(again.plan)]) !== prompt.planHash) {
+    throw new OpsError('conflict', 'Things changed since the question was asked, so nothing was done.', {
+      hint: 'Type the command again to see how it stands now.',
+    });
+  }
+}
