@@ -1,4 +1,4 @@
-import { maxOf, type Measured, minOf, type Scrape, sumOf } from '#domain/metrics.ts';
+import { hasFamily, maxOf, type Measured, minOf, type Scrape, sumOf } from '#domain/metrics.ts';
 import { defineCheck } from '#engine/check.ts';
 
 const persisted = 'synapse_event_persisted_position';
@@ -49,7 +49,10 @@ export default defineCheck({
 
 function eventsBehind(scrapes: readonly Scrape[]): Measured {
   const [newest, handed] = [maxOf(scrapes, persisted), minOf(scrapes, positions, ofSender)];
-  if (newest.value === undefined) return newest;
+  if (newest.value === undefined) {
+    // A gauge without a sample: Synapse has stored no event since it started, so none can wait.
+    return hasFamily(scrapes, persisted) ? { value: 0 } : newest;
+  }
   if (handed.value === undefined) return handed;
   return { value: Math.max(0, newest.value - handed.value) };
 }

@@ -15,8 +15,8 @@ export default defineQuery({
   }),
   view: ({ rows, verdict }, _args, { bot }) => ({
     title: verdict.ok
-      ? `🟢 ${verdict.rows} entries, none changed (head ${verdict.head.slice(0, 12)}).`
-      : `🔴 The record was changed: entry ${verdict.seq}: ${verdict.why}.`,
+      ? `${verdict.rows} entries, none changed (head ${verdict.head.slice(0, 12)}).`
+      : `The record was changed: entry ${verdict.seq}: ${verdict.why}.`,
     verdict: verdict.ok ? 'ok' : 'critical',
     blocks:
       rows.length === 0

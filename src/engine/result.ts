@@ -37,7 +37,8 @@ export function endReply(input: {
   if (inverse !== undefined) offers.push({ text: 'Undo', command: inverse });
   const took = run.begunAt !== undefined && run.endedAt !== undefined ? ` · ${formatDuration(run.endedAt - run.begunAt)}` : '';
   blocks.push({ kind: 'text', lines: [`${runName(run.id)}${took}`] });
-  const whole: Reply = { ...reply, title: [`${sign} `, ...(Array.isArray(title) ? title : [title])], blocks, offers };
+  // The outcome's sign leads; what the command found is in its words.
+  const whole: Reply = { ...reply, verdict: 'none', title: [`${sign} `, ...(Array.isArray(title) ? title : [title])], blocks, offers };
   return typable(whole, prefix);
 }
 

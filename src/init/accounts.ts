@@ -32,7 +32,9 @@ export function sharedSecretMaker(homeserver: Homeserver, secret: Secret): Accou
     const start = await homeserver.ask({ method: 'GET', path, doing });
     if (!start.ok) {
       if (!/not enabled/i.test(start.said)) throw refused(doing, start);
-      throw new OpsError('misconfigured', `Cannot ${doing}: the homeserver has no registration shared secret.`, { hint });
+      throw new OpsError('misconfigured', `Cannot ${doing}: the homeserver has no registration shared secret.`, {
+        hint,
+      });
     }
     const nonce = String(start.data['nonce']);
     const answer = await homeserver.ask({
@@ -77,7 +79,8 @@ export function adminMaker(homeserver: Homeserver, token: Secret, serverName: st
     const body = { password: password.reveal(), displayname: displayName, admin };
     const made = await homeserver.ask({ method: 'PUT', path, token, body, doing });
     if (made.status === 201) return { token: undefined };
-    if (made.ok) throw new OpsError('conflict', `Somebody else made ${user} at the same moment; its password is now ours.`);
+    if (made.ok)
+      throw new OpsError('conflict', `Somebody else made ${user} at the same moment; its password is now ours.`);
     throw refused(doing, made);
   };
 }
@@ -132,7 +135,12 @@ export async function ownerOf(homeserver: Homeserver, token: Secret): Promise<Us
 }
 
 /** A new device, so that the time in its name is the token's age. Undefined when the password isn't the account's. */
-async function login(homeserver: Homeserver, localpart: string, password: Secret, deviceName: string): Promise<Secret | undefined> {
+async function login(
+  homeserver: Homeserver,
+  localpart: string,
+  password: Secret,
+  deviceName: string,
+): Promise<Secret | undefined> {
   const doing = `log in as @${localpart}`;
   const answer = await homeserver.ask({
     method: 'POST',

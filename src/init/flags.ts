@@ -27,7 +27,8 @@ What is not given is asked for on a terminal. Running it again is safe: it finds
 `;
 
 const text = (what: string) => z.string().min(1, `must be ${what}`);
-const name = (what: string) => z.string().regex(/^[a-z0-9._=/+-]{1,200}$/, `must be ${what} of lower-case letters and digits`);
+const name = (what: string) =>
+  z.string().regex(/^[a-z0-9._=/+-]{1,200}$/, `must be ${what} of lower-case letters and digits`);
 const ownerShape = 'must be a Matrix user id such as @alice:example.org';
 
 /** What each answer must look like, from a flag or from the terminal. */
@@ -93,7 +94,12 @@ export function readFlags(argv: readonly string[]): Flags {
   }
   const given = answers as Answers;
   refuseHalves(given);
-  return { answers: given, yes: values['yes'] === true, force: values['force'] === true, help: values['help'] === true };
+  return {
+    answers: given,
+    yes: values['yes'] === true,
+    force: values['force'] === true,
+    help: values['help'] === true,
+  };
 }
 
 /** Everybody on the machine can read the command line of a process. */
@@ -101,9 +107,13 @@ function refuseSecrets(argv: readonly string[]): void {
   const secretFlag = /^--?(?:registration-)?((?:[a-z-]+-)?(?:secret|token|password))(?:=|$)/;
   const found = argv.map((word) => secretFlag.exec(word)?.[1]).find((name) => name !== undefined);
   if (found === undefined) return;
-  throw new OpsError('invalid', `--${found}: no secret goes on the command line, where everybody on this machine can read it.`, {
-    hint: `Put it into a file of mode 0600 and give --${found}-file FILE. One that was typed here is best changed.`,
-  });
+  throw new OpsError(
+    'invalid',
+    `--${found}: no secret goes on the command line, where everybody on this machine can read it.`,
+    {
+      hint: `Put it into a file of mode 0600 and give --${found}-file FILE. One that was typed here is best changed.`,
+    },
+  );
 }
 
 function flagTrouble(error: unknown, argv: readonly string[]): string {
@@ -124,7 +134,9 @@ function refuseHalves(answers: Answers): void {
   if (missing.length > 0 && (missing.length < livekit.length || answers['livekit-metrics-url'] !== undefined)) {
     throw wrong(`For LiveKit ${missing.map((flag) => `--${flag}`).join(' and ')} is missing.`);
   }
-  const needsHost = (Object.keys(answers) as AnswerName[]).find((flag) => flag.startsWith('postgres-') || flag === 'backups');
+  const needsHost = (Object.keys(answers) as AnswerName[]).find(
+    (flag) => flag.startsWith('postgres-') || flag === 'backups',
+  );
   if (answers['postgres-host'] === undefined && needsHost !== undefined) {
     throw wrong(`--${needsHost} needs --postgres-host.`);
   }

@@ -94,7 +94,9 @@ export class Homeserver {
   #noAnswer(doing: string, method: string, error: unknown): OpsError {
     const code = networkCode(error);
     const timedOut = error instanceof Error && error.name === 'TimeoutError';
-    const why = timedOut ? `it does not answer in ${timeoutMs / 1000} s` : `it cannot be reached (${code ?? 'no connection'})`;
+    const why = timedOut
+      ? `it does not answer in ${timeoutMs / 1000} s`
+      : `it cannot be reached (${code ?? 'no connection'})`;
     const neverSent = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH'].includes(code ?? '');
     return new OpsError('unavailable', `Cannot ${doing} at ${this.url}: ${why}.`, {
       effect: method === 'GET' || neverSent ? 'none' : 'unknown',
@@ -104,7 +106,8 @@ export class Homeserver {
 
   #notMatrix(doing: string, response: Response): OpsError {
     const target = URL.parse(response.headers.get('location') ?? '')?.origin;
-    const why = target === undefined ? `what answers there (${response.status}) is no Synapse` : `it redirects to ${target}`;
+    const why =
+      target === undefined ? `what answers there (${response.status}) is no Synapse` : `it redirects to ${target}`;
     return new OpsError('misconfigured', `Cannot ${doing} at ${this.url}: ${why}.`, {
       hint: "--homeserver must be Synapse's own address, such as http://127.0.0.1:8008, not that of a web page or proxy.",
     });

@@ -35,10 +35,14 @@ export async function writePrivate(path: string, text: string, options: { keepOl
     await syncDirectory(dirname(path));
   } catch (error) {
     await rm(fresh, { force: true }).catch(() => undefined);
-    throw new OpsError('unavailable', `Cannot write ${path}: ${String(codeOf(error) ?? 'it failed')}. It is as it was.`, {
-      hint: 'This user must be allowed to write there; --out puts the files elsewhere.',
-      cause: error,
-    });
+    throw new OpsError(
+      'unavailable',
+      `Cannot write ${path}: ${String(codeOf(error) ?? 'it failed')}. It is as it was.`,
+      {
+        hint: 'This user must be allowed to write there; --out puts the files elsewhere.',
+        cause: error,
+      },
+    );
   }
 }
 
@@ -109,15 +113,22 @@ function unreadable(path: string, error: unknown): OpsError {
 
 function refuseOpenFile(path: string, mode: number): void {
   if ((mode & 0o077) === 0) return;
-  throw new OpsError('invalid', `Others may open ${path} (mode 0${mode.toString(8)}), so it is no place for a secret.`, {
-    hint: `Type: chmod 600 ${path}`,
-  });
+  throw new OpsError(
+    'invalid',
+    `Others may open ${path} (mode 0${mode.toString(8)}), so it is no place for a secret.`,
+    {
+      hint: `Type: chmod 600 ${path}`,
+    },
+  );
 }
 
 function toSecret(value: string, path: string, flag: string): Secret {
-  if (value === '') throw new OpsError('invalid', `${path} is empty.`, { hint: `${flag} wants the secret alone in it.` });
+  if (value === '')
+    throw new OpsError('invalid', `${path} is empty.`, { hint: `${flag} wants the secret alone in it.` });
   if (/[\r\n]/.test(value)) {
-    throw new OpsError('invalid', `${path} holds more than one line.`, { hint: `${flag} wants the secret alone in it.` });
+    throw new OpsError('invalid', `${path} holds more than one line.`, {
+      hint: `${flag} wants the secret alone in it.`,
+    });
   }
   return new Secret(value);
 }

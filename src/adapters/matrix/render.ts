@@ -1,4 +1,4 @@
-import type { Block, Line, Reply, Span } from '#domain/messages.ts';
+import type { Block, Line, Reply, Span, Verdict } from '#domain/messages.ts';
 
 // Bidi controls, zero-width and blank characters from outside would let a name pass for another one. Not the zero-width
 // joiner inside an emoji.
@@ -79,12 +79,16 @@ function blockHtml(block: Block): string {
   }
 }
 
-/** Both bodies of a message; they say the same. HTML keeps to the list of `room.md`. */
+/** The verdict is the first thing on the first line: on a phone nothing else may be seen. */
+const signs: Record<Verdict, string> = { ok: '🟢 ', warning: '🟠 ', critical: '🔴 ', unknown: '⚪ ', none: '' };
+
+/** Both bodies of a message; they say the same. HTML keeps to a short list of tags that all clients show. */
 export function render(reply: Reply): { body: string; html: string } {
+  const title: Line = [signs[reply.verdict ?? 'none'], ...spansOf(reply.title)];
   const blocks: Block[] = [...(reply.blocks ?? [])];
   const offers = (reply.offers ?? []).map((offer): Line => [`${offer.text}: `, { code: offer.command }]);
   if (offers.length > 0) blocks.push({ kind: 'list', items: offers });
-  const body = [lineText(reply.title), ...blocks.map(blockText)].filter((part) => part !== '').join('\n\n');
-  const html = `<p><b>${lineHtml(reply.title)}</b></p>${blocks.map(blockHtml).join('')}`;
-  return { body, html: blocks.length === 0 ? lineHtml(reply.title) : html };
+  const body = [lineText(title), ...blocks.map(blockText)].filter((part) => part !== '').join('\n\n');
+  const html = `<p><b>${lineHtml(title)}</b></p>${blocks.map(blockHtml).join('')}`;
+  return { body, html: blocks.length === 0 ? lineHtml(title) : html };
 }

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { constants, setPriority } from 'node:os';
+import { getPriority, setPriority } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 
 /** Nothing of the bot's own environment: secrets may live there. */
@@ -9,6 +9,8 @@ export const childEnv = (): { PATH: string; LC_ALL: string } => ({
 });
 
 const stderrKeptChars = 1500;
+/** A third of the bot's share when both want the processor, and all of it when the bot doesn't. */
+const politer = 5;
 
 /** A child that ended badly, with the end of what it said. */
 export class ChildFailed extends Error {
@@ -71,7 +73,7 @@ export function startChild(
 
 function lowerPriority(pid: number): void {
   try {
-    setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL);
+    setPriority(pid, Math.min(19, getPriority() + politer));
   } catch {
     // It may be gone already, or priorities may not be ours to change: neither hinders the backup.
   }

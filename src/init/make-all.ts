@@ -1,0 +1,179 @@
+import { randomBytes } from 'node:crypto';
+import { resolve } from 'node:path';
+import { parseUserId, serverOf, type UserId } from '#domain/accounts.ts';
+import type { Clock } from '#domain/clock.ts';
+import { OpsError } from '#domain/errors.ts';
+import { Secret } from '#domain/secret.ts';
+import { loadSettings } from '../settings.ts';
+import { type AccountMaker, adminMaker, ensureAccount, ownerOf, type Ready, sharedSecretMaker } from './accounts.ts';
+import { farewell } from './farewell.ts';
+import type { Answers } from './flags.ts';
+import { Homeserver, meetSynapse, part, refused } from './homeserver.ts';
+import { findMetrics } from './metrics.ts';
+import { ensureOpsRoom } from './ops-room.ts';
+import { readSecretFile, readSharedSecret, SecretsDirectory } from './private-files.ts';
+import { lookAtSettings, settingsText, writeSettings } from './settings-file.ts';
+
+export type Complete = Answers & { homeserver: string; owner: string; 'ops-room': string };
+export type Work = {
+  say: (line: string) => void;
+  stop: AbortSignal;
+  clock: Clock;
+  /** What exists by now, for whoever is told that it failed. */
+  made: string[];
+};
+
+const howSaid = { made: 'made', known: 'is there, and its token works', renewed: 'is there, and has a new token' };
+
+/** Every step in its order. What can be wrong with the operator's own files is found before anything is made. */
+export async function makeAll(answers: Complete, force: boolean, work: Work): Promise<void> {
+  const note = (line: string): void => {
+    work.made.push(line);
+    work.say(`✔ ${line}`);
+  };
+  const out = resolve(answers.out ?? 'opsroom.yaml');
+  const names = { bot: answers.bot ?? 'opsroom', admin: answers.admin ?? 'opsroom-admin' };
+  const before = await lookAtSettings(out, { homeserver: answers.homeserver, bot: names.bot, force });
+  const key = await readKey(answers);
+  const secrets = new SecretsDirectory(out);
+  const given = await readGiven(answers);
+  const homeserver = new Homeserver(answers.homeserver, work.clock, work.stop);
+  work.say(`  Synapse ${await meetSynapse(homeserver)} at ${homeserver.url}`);
+
+  const make = await key(homeserver);
+  const deviceName = `opsroom ${new Date(work.clock.now()).toISOString().replace(/\.\d+/, '')}`;
+  const by = { homeserver, make, secrets, deviceName, keepOld: force };
+  const admin = await ensureAccount(
+    { localpart: names.admin, displayName: 'Opsroom admin', admin: true, secrets: 'synapse-admin', flag: 'admin' },
+    by,
+  );
+  await proveAdmin(homeserver, admin);
+  note(`${admin.user}, a server admin, ${howSaid[admin.how]}`);
+  const server = serverOf(admin.user);
+  const owner = await requireOwner(homeserver, admin, answers, server);
+  const bot = await ensureAccount(
+    { localpart: names.bot, displayName: 'Opsroom', admin: false, secrets: 'matrix', flag: 'bot' },
+    by,
+  );
+  note(`${bot.user} ${howSaid[bot.how]}`);
+  for (const { user } of [bot, admin]) {
+    if (await liftRateLimit(homeserver, admin.token, user)) note(`the rate limit of ${user} lifted`);
+  }
+
+  const room = fullAlias(answers['ops-room'], server);
+  const tokens = { token: bot.token, adminToken: admin.token };
+  const ready = await ensureOpsRoom(homeserver, { room, owner, bot: bot.user, ...tokens });
+  const isInvited = ready.how === 'made' || ready.invited;
+  note(`the room ${room} ${ready.how === 'made' ? 'made' : 'is there'}${isInvited ? `, ${owner} invited` : ''}`);
+
+  for (const [name, secret] of given) await secrets.put(name, secret, { keepOld: force });
+  if (answers.listen !== 'off' && (await secrets.find('webhook-secret')) === undefined) {
+    await secrets.put('webhook-secret', new Secret(randomBytes(24).toString('base64url')));
+  }
+  const metricsUrls = answers['metrics-url'] ?? (await findMetrics(homeserver.url));
+  const text = settingsText(answers, { homeserver: homeserver.url, bot: bot.user, opsRoom: room, owner, metricsUrls });
+  const written = await writeSettings(out, text, before, force);
+  const outcome = {
+    written: 'written',
+    same: 'is as it should be',
+    left: 'was there and is left as it is; --force writes it anew',
+  };
+  // Proves that the bot can read what lies there now.
+  loadSettings({ file: out });
+  note(`${out} ${outcome[written]}`);
+  farewell(work.say, {
+    out,
+    owner,
+    room,
+    isInvited,
+    encrypted: ready.encrypted,
+    metrics: metricsUrls.length > 0,
+    answers,
+  });
+}
+
+/** What the operator proves themselves with; read before anything is asked. */
+async function readKey(answers: Answers): Promise<(homeserver: Homeserver) => Promise<AccountMaker>> {
+  if (answers['shared-secret-file'] !== undefined) {
+    const secret = await readSharedSecret(resolve(answers['shared-secret-file']));
+    return (homeserver) => Promise.resolve(sharedSecretMaker(homeserver, secret));
+  }
+  const flag = '--admin-token-file';
+  const token = await readSecretFile(resolve(answers['admin-token-file'] ?? ''), flag);
+  return async (homeserver) => {
+    const user = await ownerOf(homeserver, token);
+    if (user === undefined) {
+      throw new OpsError(
+        'misconfigured',
+        `The token of ${flag} does not work at ${homeserver.url}. Nothing was made.`,
+        {
+          hint: 'It must be the access token of a server admin of this homeserver.',
+        },
+      );
+    }
+    await proveAdmin(homeserver, { user, token });
+    return adminMaker(homeserver, token, serverOf(user));
+  };
+}
+
+async function readGiven(answers: Answers): Promise<Array<[name: string, secret: Secret]>> {
+  const files = [
+    ['livekit-secret', 'livekit-secret-file'],
+    ['pg-password', 'postgres-password-file'],
+  ] as const;
+  const given: Array<[string, Secret]> = [];
+  for (const [name, flag] of files) {
+    const path = answers[flag];
+    if (path !== undefined) given.push([name, await readSecretFile(resolve(path), `--${flag}`)]);
+  }
+  return given;
+}
+
+async function proveAdmin(homeserver: Homeserver, { user, token }: Pick<Ready, 'user' | 'token'>): Promise<void> {
+  const path = `/_synapse/admin/v2/users/${part(user)}`;
+  const doing = `prove that ${user} is a server admin`;
+  const answer = await homeserver.ask({ method: 'GET', path, token, doing });
+  if (answer.ok && answer.data['admin'] === true) return;
+  if (!answer.ok && answer.status !== 403) throw refused(doing, answer);
+  throw new OpsError('misconfigured', `${user} is not a server admin.`, {
+    hint: `Another admin can make it one: PUT /_synapse/admin/v1/users/${user}/admin {"admin": true}.`,
+  });
+}
+
+/** The owner in full. Someone who doesn't exist could never say a command, and an invitation to them would not be seen. */
+async function requireOwner(homeserver: Homeserver, admin: Ready, answers: Complete, server: string): Promise<UserId> {
+  const wantedServer = answers['server-name'];
+  if (wantedServer !== undefined && wantedServer !== server) {
+    throw new OpsError('misconfigured', `This homeserver is ${server}, not ${wantedServer}.`, {
+      hint: 'Mend --homeserver or --server-name.',
+    });
+  }
+  const owner = parseUserId(answers.owner.includes(':') ? answers.owner : `${answers.owner}:${server}`);
+  if (serverOf(owner) !== server) return owner;
+  const path = `/_synapse/admin/v2/users/${part(owner)}`;
+  const doing = `look up ${owner}`;
+  const answer = await homeserver.ask({ method: 'GET', path, token: admin.token, doing });
+  if (answer.ok && answer.data['deactivated'] !== true) return owner;
+  if (!answer.ok && answer.status !== 404) throw refused(doing, answer);
+  throw new OpsError('invalid', `There is no ${answer.ok ? 'active ' : ''}account ${owner} on this homeserver.`, {
+    hint: '--owner must be an account that exists: yours.',
+  });
+}
+
+/** 0 and 0 is Synapse's word for no limit. True when it was not so before. */
+async function liftRateLimit(homeserver: Homeserver, token: Secret, user: UserId): Promise<boolean> {
+  const path = `/_synapse/admin/v1/users/${part(user)}/override_ratelimit`;
+  const doing = `lift the rate limit of ${user}`;
+  const known = await homeserver.must({ method: 'GET', path, token, doing });
+  if (known['messages_per_second'] === 0 && known['burst_count'] === 0) return false;
+  await homeserver.must({ method: 'POST', path, token, doing, body: { messages_per_second: 0, burst_count: 0 } });
+  return true;
+}
+
+function fullAlias(room: string, server: string): string {
+  if (room.startsWith('!') || room.endsWith(`:${server}`)) return room;
+  if (!room.includes(':')) return `${room}:${server}`;
+  throw new OpsError('invalid', `${room} is a room of another server; this one is ${server}.`, {
+    hint: `Write --ops-room '${room.slice(0, room.indexOf(':'))}'.`,
+  });
+}

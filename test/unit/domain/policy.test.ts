@@ -1,0 +1,176 @@
+import { describe, expect, test } from 'vitest';
+import type { UserId } from '#domain/accounts.ts';
+import type { Proof } from '#domain/inbox.ts';
+import { type Role, roles } from '#domain/operators.ts';
+import { type CommandRule, type Confirmation, decide, type Decision, type Question, stronger } from '#domain/policy.ts';
+import type { TouchedUser, Touches } from '#domain/runs.ts';
+import { botUser, idOf, person, team } from '#test/fakes/house.ts';
+
+const people = [...team, person('otto', 'operator'), person('dora', 'admin', ['dora-work']), person('olga', 'owner')];
+const rule = (set: Partial<CommandRule> = {}): CommandRule => ({
+  name: 'disable',
+  role: 'operator',
+  change: true,
+  confirm: 'caller',
+  runsPaused: false,
+  ...set,
+});
+const ask = (actor: string, set: Partial<Question> = {}): Decision =>
+  decide({
+    actor: idOf(actor),
+    joined: true,
+    proof: 'clear',
+    command: rule(),
+    people,
+    paused: undefined,
+    protect: { bot: botUser, adminUser: idOf('opsroom-admin'), serverName: 'example.org' },
+    limits: { users: 5, rooms: 10 },
+    ...set,
+  });
+const on = (...users: Array<string | TouchedUser>): { touches: Touches } => ({
+  touches: { users: users.map((user) => (typeof user === 'string' ? { user: idOf(user) } : user)) },
+});
+const needs = (need: Confirmation): Decision => ({ allow: true, need });
+const denied = (why: string) => ({ allow: false, why: expect.stringContaining(why) as string });
+
+describe('6: role, presence, proof', () => {
+  const names: Record<Role, string> = { viewer: 'vera', operator: 'carol', admin: 'bob', owner: 'alice' };
+  test.each(roles.flatMap((has) => roles.map((least) => [has, least] as const)))('%s calls what needs %s', (has, least) => {
+    const decision = ask(names[has], { command: rule({ role: least }) });
+    if (roles.indexOf(has) >= roles.indexOf(least)) expect(decision).toEqual(needs('caller'));
+    else expect(decision).toMatchObject(denied(`!disable needs the role ${least}; you are ${has}.`));
+  });
+
+  test('without a role: refused, with who can give one and the line to type', () => {
+    expect(ask('mallory')).toEqual({
+      allow: false,
+      why: '!disable needs the role operator; you have no role.',
+      hint: '@alice:example.org or @olga:example.org can type: !people add @mallory:example.org operator',
+    });
+  });
+
+  test('what needs no role is for everybody in the room', () => {
+    const open = rule({ role: undefined, change: false, confirm: 'none' });
+    expect(ask('mallory', { command: open })).toEqual(needs('none'));
+    expect(ask('mallory', { command: open, joined: false })).toMatchObject(denied('Only members of the room'));
+  });
+
+  test.each<[Proof, boolean, boolean]>([
+    ['signed-device', true, true],
+    ['clear', true, true],
+    ['reaction', true, true],
+    ['signed-device', false, false],
+    ['clear', false, false],
+    ['reaction', false, false],
+    ['unsigned-device', true, false],
+    ['shell', false, true],
+    ['internal', false, true],
+  ])('proof %s, joined %s: allowed %s', (proof, joined, allow) => {
+    expect(ask('alice', { proof, joined }).allow).toBe(allow);
+  });
+
+  test('another account of a person has their role; a like-named one elsewhere has none', () => {
+    expect(ask('alice-admin')).toEqual(needs('caller'));
+    expect(ask('@alice:elsewhere.org')).toMatchObject(denied('no role'));
+    expect(ask('Alice')).toMatchObject(denied('no role'));
+  });
+
+  test('fail closed: with nobody listed nobody commands', () => {
+    expect(ask('alice', { people: [] })).toMatchObject(denied('no role'));
+  });
+});
+
+describe('7: who is a target', () => {
+  test.each([
+    ['opsroom', 'this bot'],
+    ['opsroom-admin', 'own admin account'],
+    ['carol', 'your own target'],
+    ['@mallory:elsewhere.org', 'not an account of example.org'],
+    ['@mallory:example.org.evil.org', 'not an account of example.org'],
+    ['@mallory:EXAMPLE.ORG', 'not an account of example.org'],
+    ['@mallory:example.org:8448', 'not an account of example.org'],
+  ])('%s never is, not even as one of several', (target, why) => {
+    expect(ask('carol', on(target))).toMatchObject(denied(why));
+    expect(ask('carol', on('mallory', target))).toMatchObject(denied(why));
+  });
+
+  test('nor is another account of the caller', () => {
+    expect(ask('alice', on('alice-admin'))).toMatchObject(denied('your own target'));
+    expect(ask('alice-admin', on('alice'))).toMatchObject(denied('your own target'));
+  });
+
+  test.each<[string, string, Confirmation]>([
+    ['carol', 'mallory', 'caller'],
+    ['carol', 'vera', 'caller'],
+    ['carol', 'otto', 'two-person'],
+    ['carol', 'bob', 'two-person'],
+    ['carol', 'alice', 'two-person'],
+    ['bob', 'carol', 'caller'],
+    ['bob', 'dora', 'two-person'],
+    ['bob', 'dora-work', 'two-person'],
+    ['bob', 'alice', 'two-person'],
+    ['alice', 'carol', 'caller'],
+    ['alice', 'bob', 'two-person'],
+    ['alice', 'olga', 'two-person'],
+  ])('%s on %s asks %s', (actor, target, need) => {
+    expect(ask(actor, on(target))).toEqual(needs(need));
+  });
+
+  test.each<[string, TouchedUser]>([
+    ['a server admin', { user: idOf('mallory'), admin: true }],
+    ["an application service's user", { user: idOf('_ghost'), appService: true }],
+  ])('%s takes two people, whoever asks, also among others', (_, target) => {
+    expect(ask('alice', on(target))).toEqual(needs('two-person'));
+    expect(ask('alice', on('mallory2', target, 'mallory3'))).toEqual(needs('two-person'));
+    expect(ask('alice', { command: rule({ confirm: 'none' }), ...on(target) })).toEqual(needs('two-person'));
+  });
+
+  test('a question that changes nothing may be about anybody', () => {
+    expect(ask('vera', { command: rule({ role: 'viewer', change: false, confirm: 'none' }), ...on('opsroom') })).toEqual(needs('none'));
+  });
+});
+
+describe('9: caps and the pause', () => {
+  const many = (count: number): UserId[] => Array.from({ length: count }, (_, n) => idOf(`user${n}`));
+  test.each<[number, Confirmation, Confirmation]>([
+    [1, 'caller', 'caller'],
+    [5, 'caller', 'caller'],
+    [6, 'caller', 'two-person'],
+    [5, 'none', 'none'],
+    [6, 'none', 'two-person'],
+    [5, 'two-person', 'two-person'],
+  ])('%i users, %s: %s', (count, confirm, need) => {
+    expect(ask('alice', { command: rule({ confirm }), touches: { users: many(count).map((user) => ({ user })) } })).toEqual(needs(need));
+  });
+
+  test.each<[number, Confirmation]>([
+    [10, 'caller'],
+    [11, 'two-person'],
+  ])('%i rooms: %s', (count, need) => {
+    expect(ask('alice', { touches: { rooms: Array.from({ length: count }, (_, n) => `!r${n}` as never) } })).toEqual(needs(need));
+  });
+
+  test('without limits in the settings there still are some', () => {
+    const { limits: _, ...rest } = { limits: 0, touches: { users: many(6).map((user) => ({ user })) } };
+    expect(decide({ actor: idOf('alice'), joined: true, proof: 'clear', command: rule(), people, paused: undefined, protect: { bot: botUser, adminUser: undefined, serverName: undefined }, ...rest })).toEqual(
+      needs('two-person'),
+    );
+  });
+
+  const paused = { by: idOf('bob'), reason: 'moving house' };
+  test('paused: changes are refused with who and why; the rest goes on', () => {
+    expect(ask('alice', { paused })).toEqual({ allow: false, why: 'Changes are paused by @bob:example.org: moving house.', hint: '!resume ends the pause.' });
+    expect(ask('alice', { paused, command: rule({ runsPaused: true, confirm: 'none' }) })).toEqual(needs('none'));
+    expect(ask('vera', { paused, command: rule({ role: 'viewer', change: false, confirm: 'none' }) })).toEqual(needs('none'));
+  });
+
+  test('a role that lacks is told before the pause', () => {
+    expect(ask('vera', { paused })).toMatchObject(denied('needs the role operator'));
+  });
+});
+
+test('the stronger of two confirmations', () => {
+  expect(stronger('none', 'caller')).toBe('caller');
+  expect(stronger('two-person', 'caller')).toBe('two-person');
+  expect(stronger('caller', 'caller')).toBe('caller');
+});
