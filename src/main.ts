@@ -71,7 +71,7 @@ async function run(argv: string[]): Promise<number> {
     }
     if (flags.command === 'init') {
       const { init } = await import('./init.ts');
-      return await init(flags.rest, { output: process.stdout, input: process.stdin });
+      return await init(flags.rest, { output: process.stdout, input: process.stdin, stop });
     }
     if (flags.command === 'doctor') {
       const { doctor } = await import('./doctor.ts');

@@ -1,8 +1,11 @@
 import { join } from 'node:path';
 import { openLiveKit } from '#adapters/livekit/open.ts';
 import { SynapseSessionsDatabase } from '#adapters/postgres/open-id-tokens.ts';
-import { PostgresRoster } from '#adapters/postgres/roster.ts';
+import type { BackupSettings } from '#adapters/postgres/backup-settings.ts';
 import { openBackups } from '#adapters/postgres/backups.ts';
+import { PostgresRoster } from '#adapters/postgres/roster.ts';
+import type { RosterTables } from '#adapters/postgres/roster-tables.ts';
+import type { ScratchSettings } from '#adapters/postgres/scratch.ts';
 import { openSynapse } from '#adapters/synapse/open.ts';
 import { FileHandover } from '#adapters/system/handover.ts';
 import type { UserId } from '#domain/accounts.ts';
@@ -42,23 +45,16 @@ export async function openParts(settings: Settings, clock: Clock): Promise<Parts
     ports.calls = openLiveKit({ url, apiKey, apiSecret: apiSecret.reveal(), clock }).calls;
   }
   if (settings.roster) {
-    const { url, users, memberships, credentials } = settings.roster;
-    const tables = {
-      users: { ...users, table: quoted(users.table) },
-      ...(memberships ? { memberships: { ...memberships, table: quoted(memberships.table) } } : {}),
-      ...(credentials ? { credentials: { ...credentials, table: quoted(credentials.table) } } : {}),
-    };
-    ports.roster = stack.use(new PostgresRoster({ url: url.reveal() }, tables));
+    const { url } = settings.roster;
+    ports.roster = stack.use(new PostgresRoster({ url: url.reveal() }, rosterTables(settings.roster)));
   }
   if (settings.postgres) {
     const { host, port, database, user, password } = settings.postgres;
     const login = { host, port, database, user, password: password?.reveal() ?? '' };
     ports.sessions = stack.use(new SynapseSessionsDatabase(login));
     if (settings.backups) {
-      const { binDirectory } = settings.postgres;
-      const address = { host, port, database, user, password: password?.reveal() };
       ports.backups = openBackups({
-        postgres: { ...address, ...(binDirectory === undefined ? {} : { binDir: binDirectory }) },
+        postgres: backedUpDatabase(settings.postgres),
         directory: settings.backups.directory,
         build: version(),
         clock,
@@ -72,6 +68,27 @@ export async function openParts(settings: Settings, clock: Clock): Promise<Parts
     ports,
     homeserverDatabase: () => synapse.probes.database(),
     adminUser: () => synapse.findAdminUser(), [Symbol.asyncDispose]: () => disposal.disposeAsync() };
+}
+
+/** The application's tables as the adapter takes them. */
+export function rosterTables({ users, memberships, credentials }: NonNullable<Settings['roster']>): RosterTables {
+  return {
+    users: { ...users, table: quoted(users.table) },
+    ...(memberships && { memberships: { ...memberships, table: quoted(memberships.table) } }),
+    ...(credentials && { credentials: { ...credentials, table: quoted(credentials.table) } }),
+  };
+}
+
+/** The database that is backed up, and where copies of it are restored to be counted. */
+export function backedUpDatabase(settings: NonNullable<Settings['postgres']>): BackupSettings['postgres'] {
+  const { host, port, database, user, password, binDirectory, scratch } = settings;
+  const { password: scratchPassword, ...elsewhere } = scratch ?? {};
+  const given = Object.entries({ ...elsewhere, password: scratchPassword?.reveal() }).filter(([, value]) => value !== undefined);
+  return {
+    ...{ host, port, database, user, password: password?.reveal() },
+    ...(binDirectory !== undefined && { binDir: binDirectory }),
+    ...(scratch !== undefined && { scratch: Object.fromEntries(given) as ScratchSettings }),
+  };
 }
 
 const quoted = (name: { schema: string | undefined; table: string }): string =>

@@ -113,7 +113,11 @@ export class SqliteLedger implements Ledger {
 
   position = (stream: string): string | undefined => this.#inbox.position(stream);
   roomFacts: Ledger['roomFacts'] = (room) => this.#inbox.roomFacts(room);
-  take: Ledger['take'] = (batch) => this.#inbox.take(batch);
+  take: Ledger['take'] = (batch) =>
+    this.#db.transaction(() => {
+      for (const { txn, event } of batch.said ?? []) this.#outbox.said(txn, event);
+      return this.#inbox.take(batch);
+    })();
   newItems: Ledger['newItems'] = (limit) => this.#inbox.newItems(limit);
   inboxDepth = (): number => this.#inbox.depth();
 

@@ -68,6 +68,14 @@ export class SqliteOutbox {
       .run(at, id);
   }
 
+  /** This row is in the room as that event, though its sending may not have been answered yet. */
+  said(txn: string, event: string): void {
+    const [instance, id] = txn.split('.');
+    if (instance !== this.#instance) return;
+    const sql = 'UPDATE outbox SET event_id = ? WHERE id = ? AND txn = ? AND event_id IS NULL';
+    this.#db.prepare(sql).run(event, Number(id), txn);
+  }
+
   settle(id: number, state: OutboxState, set: OutboxOutcome): void {
     this.#db
       .prepare(

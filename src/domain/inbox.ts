@@ -41,4 +41,11 @@ export type RoomFacts = {
 };
 
 /** One batch of a stream: the items and the position commit together, so the position is never ahead of the items. */
-export type Batch = { stream: string; position: string; items: NewInboxItem[]; rooms: RoomFacts[] };
+export type Batch = {
+  stream: string;
+  position: string;
+  items: NewInboxItem[];
+  rooms: RoomFacts[];
+  /** What the bot said itself, by the outbox's transaction ids: an answer to it may come before the homeserver's own. */
+  said?: Array<{ txn: string; event: string }>;
+};

@@ -77,6 +77,7 @@ export async function writeBotSettings(stack: Stack, seeded: Seeded, patch: Sett
       webhookSecret: await secret('webhook', webhookSecret),
       alertmanagerUrl: addresses.alertmanagerUrl,
       prometheusUrl: addresses.prometheusUrl,
+      rules: { 'livekit-health': { for: stillBuilding(stack) ? '30m' : '30s' } },
     },
     onCall: {
       layers: [{ name: 'primary', rotation: 'weekly', handoff: 'Mon 09:00', people: [user('alice'), user('bob')] }],
@@ -87,6 +88,10 @@ export async function writeBotSettings(stack: Stack, seeded: Seeded, patch: Sett
   await writePrivate(settingsFile, stringify(settings));
   return { settingsFile, webhookUrl: `http://${addresses.bot}/hooks/alertmanager`, webhookSecret };
 }
+
+/** A newcomer isn't paged for a LiveKit that is still on its way. */
+const stillBuilding = (stack: Stack): boolean =>
+  stack.status().some(({ part, state }) => part === 'livekit' && state !== 'ready' && state !== 'starting');
 
 async function remembered(path: string): Promise<string> {
   const text = await readFile(path, 'utf8').catch(() => '');

@@ -43,8 +43,8 @@ function placeOf(path: string): { layer: string; part: string } | undefined {
   const [top = '', first = '', second = ''] = path.split('/');
   if (top === 'storage') return { layer: 'storage', part: '' };
   if (top !== 'src') return undefined;
-  if (second !== '') return { layer: first, part: second };
-  // A file beside `app.ts` is a piece of it.
+  // What lies beside `app.ts` is a piece of it, and so are the parts of `init.ts` and `doctor.ts`.
+  if (second !== '') return ['init', 'doctor'].includes(first) ? { layer: 'app', part: '' } : { layer: first, part: second };
   const name = first.replace(/\.ts$/, '');
   return { layer: ['main', 'settings', 'docs'].includes(name) ? name : 'app', part: '' };
 }

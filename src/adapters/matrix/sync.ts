@@ -141,10 +141,17 @@ export class SyncLoop {
       return item && wanted(item) ? [item] : [];
     });
     const rooms = facts === this.#facts ? [] : [facts];
-    const fresh = sink.take({ stream, position, items, rooms });
+    const said = events.flatMap((event) => (event.sender === bot ? saidBy(event) : []));
+    const fresh = sink.take({ stream, position, items, rooms, said });
     this.#facts = facts;
     if (fresh.length > 0) taken(fresh);
   }
+}
+
+/** Our own event comes with the transaction that it was sent by, and before any reaction on it. */
+function saidBy({ event_id: event, unsigned }: MatrixEvent): Array<{ txn: string; event: string }> {
+  const txn = unsigned?.['transaction_id'];
+  return event !== undefined && typeof txn === 'string' ? [{ txn, event }] : [];
 }
 
 function aborted(signal: AbortSignal): Promise<never> {

@@ -13,7 +13,7 @@ export const oneTimeKeys = 'e2e_one_time_keys_json';
 
 const lockWaitMs = 30_000;
 /** pg_dump writes 4 to 64 KiB at a time; compressing in larger pieces saves thread hops. */
-const pieceBytes = 1 << 18;
+const pieceBytes = 1 << 22;
 const aheadBytes = 4 << 20;
 
 /**

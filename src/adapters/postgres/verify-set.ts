@@ -100,7 +100,8 @@ async function blameServer(error: ChildFailed, admin: DatabaseAddress): Promise<
   }
 }
 
-function scratchAddress({ postgres }: BackupSettings): DatabaseAddress {
+/** Where copies are made: the server itself unless `scratch` says another one. */
+export function scratchAddress({ postgres }: Pick<BackupSettings, 'postgres'>): DatabaseAddress {
   const { host, port, user, password, scratch = {} } = postgres;
   return {
     host: scratch.host ?? host,

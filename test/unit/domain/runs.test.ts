@@ -58,7 +58,7 @@ describe('the life of a run', () => {
 });
 
 test('names of runs', () => {
-  fc.assert(fc.property(fc.integer({ min: 0, max: 999_999_999 }), (id) => expect(parseRunName(runName(id))).toBe(id)));
+  fc.assert(fc.property(fc.integer({ min: 0, max: 999_999_999 }), (id) => void expect(parseRunName(runName(id))).toBe(id)));
   expect(parseRunName('R12')).toBe(12);
   for (const text of ['', 'r', 'rr1', 'r-1', '1.5', 'r1 ', 'a17', '1e3', 'r1234567890123']) expect(() => parseRunName(text), text).toThrow(expect.objectContaining({ kind: 'invalid' }));
 });

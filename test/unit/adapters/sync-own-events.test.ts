@@ -1,0 +1,79 @@
+import { expect, test } from 'vitest';
+import { SyncLoop } from '#adapters/matrix/sync.ts';
+import { parseUserId } from '#domain/accounts.ts';
+import { parseRoomId } from '#domain/rooms.ts';
+import { openStorage } from '#storage/open.ts';
+import { FakeClock } from '#test/fakes/clock.ts';
+import { FakeLog } from '#test/fakes/log.ts';
+
+const room = parseRoomId('!ops:example.org');
+const bot = parseUserId('@opsroom:example.org');
+
+test('an answer to a message whose sending was not answered yet finds what it answers', async () => {
+  using storage = openStorage({ file: ':memory:' });
+  const { ledger } = storage;
+  const clock = new FakeClock();
+  const id = ledger.reserve('outbox');
+  ledger.commit({
+    at: clock.now(),
+    outbox: [
+      {
+        id,
+        site: 'default',
+        about: { kind: 'prompt', id: 1 },
+        lane: 'c:$command',
+        collapse: undefined,
+        room,
+        thread: undefined,
+        inReplyTo: undefined,
+        replaces: undefined,
+        content: { kind: 'message', rings: false, reply: { title: 'Sure?' }, mentions: [], mark: { kind: 'prompt' } },
+        dueAt: clock.now(),
+      },
+    ],
+  });
+  ledger.noteAttempt(id, clock.now());
+  const { txn } = ledger.outboxRow(id)!;
+  const own = (event_id: string, sender: string, transaction: string) => ({
+    event_id,
+    sender,
+    type: 'm.room.message',
+    content: { msgtype: 'm.notice', body: 'Sure?' },
+    unsigned: { transaction_id: transaction },
+  });
+  const events = [
+    own('$stranger', '@eve:example.org', txn),
+    own('$foreign', bot, `another.${id}`),
+    own('$prompt', bot, txn),
+    {
+      event_id: '$yes',
+      sender: '@alice:example.org',
+      type: 'm.reaction',
+      content: { 'm.relates_to': { rel_type: 'm.annotation', event_id: '$prompt', key: '✅' } },
+    },
+  ];
+  const answers = [{ next_batch: 's1' }, { next_batch: 's2', rooms: { join: { [room]: { timeline: { events } } } } }];
+  const knownWhenTaken: unknown[] = [];
+  const sync = new SyncLoop({
+    request: () => Promise.resolve(answers.shift()!),
+    site: 'default',
+    bot,
+    room,
+    sink: ledger,
+    clock,
+    log: new FakeLog(),
+    wanted: () => true,
+    taken: (items) => {
+      for (const { body } of items) {
+        if (body.kind === 'reaction') knownWhenTaken.push(ledger.outboxByEvent(body.on)?.id);
+      }
+    },
+  });
+  const never = new Promise<never>(() => {});
+  await sync.once(never);
+  await sync.once(never);
+  expect(knownWhenTaken).toEqual([id]);
+  // It is still to be sent: the homeserver takes the same transaction once.
+  expect(ledger.outboxRow(id)).toMatchObject({ state: 'pending', eventId: '$prompt' });
+  expect(ledger.outboxByEvent('$stranger')).toBeUndefined();
+});
