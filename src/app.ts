@@ -7,7 +7,7 @@ import { SyncLoop } from '#adapters/matrix/sync.ts';
 import { verifyAudit } from '#domain/audit.ts';
 import type { BotInfo } from '#domain/bot.ts';
 import type { Clock } from '#domain/clock.ts';
-import { asOpsError } from '#domain/errors.ts';
+import { asOpsError, OpsError } from '#domain/errors.ts';
 import type { Signal } from '#domain/incidents.ts';
 import type { Log } from '#domain/log.ts';
 import type { Person } from '#domain/operators.ts';
@@ -82,7 +82,10 @@ export async function openApp(settings: Settings, overrides: AppOverrides): Prom
   const probeRoom = new ProbeRoom({
     request,
     known: ledger.switch('probe-room') as RoomId | undefined,
-    remember: (room) => ledger.commit({ at: clock.now(), switches: [{ name: 'probe-room', value: room }] }),
+    remember: (room) => {
+      ledger.commit({ at: clock.now(), switches: [{ name: 'probe-room', value: room }] });
+      sync.refilter();
+    },
   });
   const watch = openWatch({
     settings,
@@ -181,6 +184,9 @@ export async function openApp(settings: Settings, overrides: AppOverrides): Prom
   stack.use(everyMinute(ring));
   ring();
   loops.push(sync.run(stop.signal));
+  const stopped = aborted(overrides.stop);
+  stopped.catch(() => {});
+  await Promise.race([sync.listening, stopped]);
   log.info({ user: bot.user, room: bot.opsRoom, commands: commands.size, off: bot.off.map((o) => o.part) }, 'the bot is ready');
   const disposal = stack.move();
   return { bot, [Symbol.asyncDispose]: () => disposal.disposeAsync() };
@@ -196,6 +202,14 @@ function isForBot(body: { kind: string; text?: string }, bot: BotInfo): boolean 
   const text = body.text?.trimStart() ?? '';
   const name = bot.user.slice(1, bot.user.indexOf(':')).toLowerCase();
   return text.startsWith(bot.prefix) || text.toLowerCase().replace(/^@/, '').startsWith(name);
+}
+
+function aborted(signal: AbortSignal | undefined): Promise<never> {
+  return new Promise((_, reject) => {
+    const stop = (): void => reject(new OpsError('cancelled', 'The bot was stopped while it started.'));
+    if (signal?.aborted) stop();
+    else signal?.addEventListener('abort', stop, { once: true });
+  });
 }
 
 async function ticking(clock: Clock, signal: AbortSignal, log: Log, tick: () => void): Promise<void> {

@@ -5,7 +5,6 @@ import type { BackupSettings } from '#adapters/postgres/backup-settings.ts';
 import { openBackups } from '#adapters/postgres/backups.ts';
 import { PostgresRoster } from '#adapters/postgres/roster.ts';
 import type { RosterTables } from '#adapters/postgres/roster-tables.ts';
-import type { ScratchSettings } from '#adapters/postgres/scratch.ts';
 import { openSynapse } from '#adapters/synapse/open.ts';
 import { FileHandover } from '#adapters/system/handover.ts';
 import type { UserId } from '#domain/accounts.ts';
@@ -16,7 +15,9 @@ import type { Settings } from './settings.ts';
 
 /** The outside systems that the settings name; what they leave out is off and missing here. */
 export interface Parts extends AsyncDisposable {
-  ports: Partial<Pick<Ports, 'accounts' | 'rooms' | 'tokens' | 'calls' | 'roster' | 'sessions' | 'handover' | 'backups'>>;
+  ports: Partial<
+    Pick<Ports, 'accounts' | 'rooms' | 'tokens' | 'calls' | 'roster' | 'sessions' | 'handover' | 'backups'>
+  >;
   /** A read that has to go to Synapse's database. */
   homeserverDatabase: () => Promise<{ latencyMs: number }>;
   adminUser: () => UserId | undefined;
@@ -67,7 +68,9 @@ export async function openParts(settings: Settings, clock: Clock): Promise<Parts
   return {
     ports,
     homeserverDatabase: () => synapse.probes.database(),
-    adminUser: () => synapse.findAdminUser(), [Symbol.asyncDispose]: () => disposal.disposeAsync() };
+    adminUser: () => synapse.findAdminUser(),
+    [Symbol.asyncDispose]: () => disposal.disposeAsync(),
+  };
 }
 
 /** The application's tables as the adapter takes them. */
@@ -83,13 +86,21 @@ export function rosterTables({ users, memberships, credentials }: NonNullable<Se
 export function backedUpDatabase(settings: NonNullable<Settings['postgres']>): BackupSettings['postgres'] {
   const { host, port, database, user, password, binDirectory, scratch } = settings;
   const { password: scratchPassword, ...elsewhere } = scratch ?? {};
-  const given = Object.entries({ ...elsewhere, password: scratchPassword?.reveal() }).filter(([, value]) => value !== undefined);
+  const given = Object.entries({ ...elsewhere, password: scratchPassword?.reveal() }).filter(
+    ([, value]) => value !== undefined,
+  );
   return {
-    ...{ host, port, database, user, password: password?.reveal() },
+    host,
+    port,
+    database,
+    user,
+    password: password?.reveal(),
     ...(binDirectory !== undefined && { binDir: binDirectory }),
-    ...(scratch !== undefined && { scratch: Object.fromEntries(given) as ScratchSettings }),
+    ...(scratch !== undefined && { scratch: Object.fromEntries(given) }),
   };
 }
 
 const quoted = (name: { schema: string | undefined; table: string }): string =>
-  [name.schema, name.table].flatMap((part) => (part === undefined ? [] : [`"${part.replaceAll('"', '""')}"`])).join('.');
+  [name.schema, name.table]
+    .flatMap((part) => (part === undefined ? [] : [`"${part.replaceAll('"', '""')}"`]))
+    .join('.');

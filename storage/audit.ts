@@ -72,7 +72,7 @@ export class SqliteAudit {
 
   find(filter: { actor?: UserId; act?: string; run?: number; limit?: number }): AuditRow[] {
     const sql = `${select}
-      WHERE (@actor IS NULL OR actor = @actor) AND (@act IS NULL OR act LIKE @act || '%') AND (@run IS NULL OR run = @run)
+      WHERE (@actor IS NULL OR actor = @actor) AND (@act IS NULL OR instr(lower(act), lower(@act)) = 1) AND (@run IS NULL OR run = @run)
       ORDER BY seq DESC LIMIT @limit`;
     const parameters = {
       actor: filter.actor ?? null,

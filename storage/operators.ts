@@ -33,11 +33,15 @@ export class SqliteOperators implements Operators {
       addedBy: row.added_by,
       addedAt: row.added_at,
     }));
-    return [...this.#fixed, ...added.filter((person) => !this.#fixed.some((fixed) => fixed.user === person.user))];
+    return [...this.#fixed, ...added.filter((person) => !this.#isFixed(person.user))];
+  }
+
+  #isFixed(user: UserId): boolean {
+    return this.#fixed.some((fixed) => fixed.user === user || fixed.aka.includes(user));
   }
 
   add(person: { user: UserId; role: Role; addedBy: UserId; at: EpochMs }): void {
-    if (this.#fixed.some((fixed) => fixed.user === person.user)) {
+    if (this.#isFixed(person.user)) {
       throw new OpsError('conflict', `${person.user} is fixed in the settings file; change the role there.`);
     }
     this.#db.transaction(() => {
@@ -49,7 +53,7 @@ export class SqliteOperators implements Operators {
   }
 
   remove(user: UserId, at: EpochMs): void {
-    if (this.#fixed.some((fixed) => fixed.user === user)) {
+    if (this.#isFixed(user)) {
       throw new OpsError('conflict', `${user} is fixed in the settings file; remove them there.`);
     }
     this.#db.prepare('UPDATE operators SET gone_at = ? WHERE "user" = ? AND gone_at IS NULL').run(at, user);

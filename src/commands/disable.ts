@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { UserId } from '#domain/accounts.ts';
+import type { Accounts, Puppet, UserId } from '#domain/accounts.ts';
 import { isIdentityOf } from '#domain/calls.ts';
 import { OpsError } from '#domain/errors.ts';
 import { ago } from '#domain/duration.ts';
@@ -35,7 +35,6 @@ export default defineChange({
     status: { title: 'set the application status', again: 'safe' },
     password: { title: 'replace the password', again: 'safe' },
     tokens: { title: 'delete tokens for calls', again: 'safe' },
-    puppet: { title: 'act on their behalf', again: 'safe', keep: false },
     leave: { title: 'leave the rooms', again: 'safe' },
     projects: { title: 'remove from projects', again: 'safe' },
     prove: { title: 'prove that nothing is left', again: 'safe' },
@@ -121,22 +120,19 @@ export default defineChange({
     const { rosterId } = plan;
     if (roster && rosterId !== null) await run.attempt('status', () => roster.setStatus(rosterId, 'suspended'));
     else run.skip('status', roster ? 'not known to the application' : 'no application is configured');
-    await run.step('password', async () => {
-      await accounts.setPassword(user, randomBytes(48).toString('base64url'));
-      // Under a lock nothing could be done on their behalf; suspended they stay meanwhile.
-      await accounts.setLocked(user, false);
-    });
+    await run.step('password', () => accounts.setPassword(user, randomBytes(48).toString('base64url')));
     if (sessions) await run.attempt('tokens', () => sessions.forgetOpenIdTokens(user));
     else run.skip('tokens', "the homeserver's database is not configured");
 
-    const puppet = await run.step('puppet', () => accounts.actAs(user, puppetValidMs));
+    let acting: Promise<Puppet> | undefined;
+    const puppet = (): Promise<Puppet> => (acting ??= actFor(user, accounts));
     const taken = takings.find(user)?.snapshot as Taken | undefined;
     const rooms = taken?.rooms ?? [];
     let left: { failed: Array<{ item: RoomId; why: string }> } = { failed: [] };
     try {
-      left = await run.each('leave', rooms, (room) => leave(puppet, room, plan.reason), { parallel: leaveParallel });
+      left = await run.each('leave', rooms, async (room) => leave(await puppet(), room, plan.reason), { parallel: leaveParallel });
     } finally {
-      await puppet.logout().catch(() => {});
+      await acting?.then((token) => token.logout()).catch(() => {});
     }
     if (roster && rosterId !== null) {
       await run.attempt('projects', async () => ({
@@ -157,6 +153,12 @@ export default defineChange({
   inverse: (plan) => `enable ${plan.user}`,
 });
 
+/** Under a lock nothing can be done on their behalf. An earlier disable may have left one; suspended they stay meanwhile. */
+async function actFor(user: UserId, accounts: Accounts): Promise<Puppet> {
+  await accounts.setLocked(user, false);
+  return accounts.actAs(user, puppetValidMs);
+}
+
 async function inApplication(user: UserId, roster: Roster | undefined) {
   const person = await roster?.findByMatrix(user);
   return { person, projects: person && (await roster?.snapshot(person.id))?.projects.length };
@@ -170,7 +172,7 @@ async function countInCalls(user: UserId, calls: NonNullable<Parameters<typeof r
 /** Nothing but the rooms with nobody else may be left, and no session. */
 async function proveOut(
   user: UserId,
-  accounts: { memberships(user: UserId): Promise<Map<RoomId, string>>; devices(user: UserId): Promise<Array<{ id: string }>>; deleteDevices(user: UserId, ids: string[]): Promise<void> },
+  accounts: Accounts,
   alone: readonly string[],
 ): Promise<void> {
   const devices = await accounts.devices(user);

@@ -5,8 +5,9 @@ import type { RoomId } from './rooms.ts';
 /** A full Matrix user id, `@localpart:server`. Made by `parseUserId` only. */
 export type UserId = string & { readonly brand: 'UserId' };
 
-// Historical localparts may hold any printable ASCII but the colon (Matrix spec, appendix "User identifiers").
-const userIdPattern = /^@[\x21-\x39\x3b-\x7e]+:[A-Za-z0-9.[\]:-]+$/;
+// Historical localparts may hold any printable ASCII but the colon; a server is a name or an address, and perhaps a port
+// (Matrix spec, appendices "User identifiers" and "Server name").
+const userIdPattern = /^@[\x21-\x39\x3b-\x7e]+:(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/;
 
 /** Parses a full MXID. Throws `invalid` when it isn't one (255 bytes at most). */
 export function parseUserId(text: string): UserId {

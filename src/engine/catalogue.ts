@@ -110,9 +110,12 @@ export class Catalogue implements CataloguePort {
   }
 
   near(name: string): string[] {
+    const allowed = (known: string): number => Math.max(1, Math.floor(Math.min(known.length, name.length) / 3));
     return this.names()
+      // Words of very different lengths are never near; a stranger's endless word must cost nothing.
+      .filter((known) => Math.abs(known.length - name.length) <= allowed(known))
       .map((known) => ({ known, far: distance(name.toLowerCase(), known) }))
-      .filter(({ known, far }) => far <= Math.max(1, Math.floor(Math.min(known.length, name.length) / 3)))
+      .filter(({ known, far }) => far <= allowed(known))
       .sort((a, b) => a.far - b.far)
       .map(({ known }) => known);
   }

@@ -58,7 +58,12 @@ function withPills(text: string, links: ParseContext['links'], start: number): s
   return out;
 }
 
-const plurals = (word: string): string[] => [word, word.endsWith('s') ? word.slice(0, -1) : `${word}s`];
+/** What was typed and each of its words in singular and plural, as typed first. */
+const namesOf = (words: readonly string[]): string[] =>
+  words.reduce<string[]>(
+    (names, word) => [word, word.endsWith('s') ? word.slice(0, -1) : `${word}s`].flatMap((form) => names.map((name) => `${name} ${form}`.trim())),
+    [''],
+  );
 
 /** What follows the prefix or the bot's name, with the links in it; undefined when it is not for the bot. */
 function addressed(text: string, context: ParseContext): { rest: string; links: ParseContext['links'] } | undefined {
@@ -82,10 +87,7 @@ export function findCommand(text: string, catalogue: Catalogue, context: ParseCo
   const words = splitWords(said.rest);
   const clean = words.map((word) => word.text.toLowerCase().replace(/\.$/, ''));
   for (let length = Math.min(3, words.length); length > 0; length -= 1) {
-    const head = clean.slice(0, length);
-    const last = head.pop() ?? '';
-    for (const form of plurals(last)) {
-      const name = [...head, form].join(' ');
+    for (const name of namesOf(clean.slice(0, length))) {
       const command = catalogue.command(name);
       if (!command) continue;
       const whole = withPills(said.rest, said.links, words[length - 1]!.end);
@@ -146,7 +148,10 @@ export function readArgs(parsed: Parsed & { kind: 'command' }, catalogue: Catalo
     },
   });
   const bare = parsedFlags._.map(String);
-  const stray = bare.find((word) => /^--?[a-z]/i.test(word));
+  const known = new Set(['_', 'dry-run', ...flags.map((f) => f.name)]);
+  // With `--no-x` beside a known `x` the parser would take the next word for a value.
+  const negated = Object.keys(parsedFlags).find((name) => !known.has(name));
+  const stray = negated === undefined ? bare.find((word) => /^--?[a-z]/i.test(word)) : `--${negated}`;
   if (stray !== undefined) throw invalid(`I don't know the flag ${stray}.`);
   const raw: { [key: string]: Json } = {};
   for (const flag of flags) {
@@ -179,9 +184,9 @@ function splitAtRest(words: Word[], positional: Argument[], flags: Argument[]): 
   let seen = 0;
   for (let i = 0; i < words.length; i += 1) {
     const word = words[i]!;
-    const flag = /^--([a-z-]+)$/i.exec(word.text);
+    const flag = /^--([a-z][^=]*)(=.*)?$/is.exec(word.text);
     if (flag && !word.quoted) {
-      if (flags.some((f) => f.name === flag[1] && f.kind !== 'flag')) i += 1;
+      if (flag[2] === undefined && flags.some((f) => f.name === flag[1] && f.kind !== 'flag')) i += 1;
     } else if (seen === positional.length - 1) {
       return { head: words.slice(0, i), tail: word.start };
     } else if (!word.text.startsWith('--')) seen += 1;
@@ -213,7 +218,9 @@ export function typedLine(name: string, command: Command, args: { [key: string]:
     if (argument.kind === 'flag') {
       if (value === true) parts.push(`--${argument.name}`);
     } else if (typeof value === 'string' || typeof value === 'number') {
-      parts.push(argument.positional ? `${value}` : `--${argument.name} ${value}`);
+      const open = argument.kind === 'rest' || argument.kind === 'words';
+      const word = !open && /\s|^$/.test(`${value}`) ? `"${value}"` : `${value}`;
+      parts.push(argument.positional ? word : `--${argument.name} ${word}`);
     }
   }
   return parts.join(' ');

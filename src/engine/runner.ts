@@ -122,10 +122,10 @@ export class Runner {
     if (!command) return this.end(run, 'interrupted', new OpsError('conflict', `There is no command ${run.command} any more.`));
     const hands = this.#hands(run, command, active);
     const timer = new AbortController();
-    void clock.sleep(signOfLifeMs, timer.signal).then(
+    // Not slept through to its end, or not to be noted: it is only a sign.
+    clock.sleep(signOfLifeMs, timer.signal).then(
       () => this.#sign(active),
-      () => {},
-    );
+    ).catch(() => {});
     try {
       const ports = this.#house.ports(run.site);
       const reply = await command.apply(run.plan, portsFor(command, ports), hands);

@@ -76,13 +76,15 @@ export class Sender {
   }
 
   async #send(row: OutboxRow, signal: AbortSignal): Promise<void> {
+    // Only the room's own errors say that it could not be said; the memory's are met by the caller.
+    this.#ledger.noteAttempt(row.id, this.#clock.now());
+    let event: string;
     try {
-      this.#ledger.noteAttempt(row.id, this.#clock.now());
-      const event = await this.#room.send(row, (id) => this.#ledger.outboxRow(id)?.eventId, signal);
-      this.#ledger.settleOutbox(row.id, 'sent', { eventId: event });
+      event = await this.#room.send(row, (id) => this.#ledger.outboxRow(id)?.eventId, signal);
     } catch (error) {
-      this.#settleFailure(row, asOpsError(error));
+      return this.#settleFailure(row, asOpsError(error));
     }
+    this.#ledger.settleOutbox(row.id, 'sent', { eventId: event });
   }
 
   /** The memory takes no note of what became of the row (a full disk): it stays pending, and its transaction the same. */

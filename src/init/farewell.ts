@@ -23,7 +23,8 @@ export function farewell(say: (line: string) => void, end: End): void {
     !metrics &&
       'Synapse gives no metrics where they usually are: memory and database pool stay unknown (synapse.metricsUrls).',
     answers['livekit-url'] === undefined && 'Calls are off until livekit is set there.',
-    answers['postgres-host'] === undefined && 'Backups and database checks are off until postgres and backups are set there.',
+    answers['postgres-host'] === undefined &&
+      'Backups and database checks are off until postgres and backups are set there.',
     process.getuid?.() === 0 &&
       `If the bot runs as another user, give it the files: chown -R USER ${dirname(out)}/secrets ${out}`,
   ];

@@ -60,7 +60,9 @@ export const answerKinds = {
   'postgres-user': text('the name of a role'),
   'postgres-password-file': text('a path'),
   backups: text('a path'),
-  listen: z.literal('off').or(z.string().pipe(listenAddress())),
+  listen: z.union([z.literal('off'), z.string().pipe(listenAddress())], {
+    error: 'must be an address and port, or off',
+  }),
   timezone: timeZone(),
 };
 

@@ -96,7 +96,7 @@ export class Homeserver {
     const timedOut = error instanceof Error && error.name === 'TimeoutError';
     const why = timedOut
       ? `it does not answer in ${timeoutMs / 1000} s`
-      : `it cannot be reached (${code ?? 'no connection'})`;
+      : `it cannot be reached (${code ?? reasonOf(error)})`;
     const neverSent = ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH'].includes(code ?? '');
     return new OpsError('unavailable', `Cannot ${doing} at ${this.url}: ${why}.`, {
       effect: method === 'GET' || neverSent ? 'none' : 'unknown',
@@ -131,6 +131,10 @@ export function refused(doing: string, { status, errcode, said }: Answer): OpsEr
   return new OpsError(kind, `Cannot ${doing}: ${said.replace(/\.$/, '')}.`);
 }
 
+/** Without a code it is the reason that `fetch` gives below its own "fetch failed": `bad port`. */
+const reasonOf = (error: unknown): string =>
+  error instanceof Error && error.cause instanceof Error ? error.cause.message : 'no connection';
+
 function jsonOf(text: string): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(text);
@@ -157,5 +161,5 @@ export async function meetSynapse(homeserver: Homeserver): Promise<string> {
       hint: 'init cannot make accounts there. Make them with mas-cli, and write opsroom.yaml after config/opsroom.example.yaml.',
     });
   }
-  return String(version['server_version'] ?? '');
+  return typeof version['server_version'] === 'string' ? version['server_version'] : 'of an unknown version';
 }

@@ -1,16 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
-import { parseUserId, serverOf, type UserId } from '#domain/accounts.ts';
+import { serverOf } from '#domain/accounts.ts';
 import type { Clock } from '#domain/clock.ts';
 import { OpsError } from '#domain/errors.ts';
 import { Secret } from '#domain/secret.ts';
 import { loadSettings } from '../settings.ts';
-import { type AccountMaker, adminMaker, ensureAccount, ownerOf, type Ready, sharedSecretMaker } from './accounts.ts';
+import { type AccountMaker, adminMaker, ensureAccount, ownerOf, sharedSecretMaker } from './accounts.ts';
 import { farewell } from './farewell.ts';
 import type { Answers } from './flags.ts';
-import { Homeserver, meetSynapse, part, refused } from './homeserver.ts';
+import { Homeserver, meetSynapse } from './homeserver.ts';
 import { findMetrics } from './metrics.ts';
 import { ensureOpsRoom } from './ops-room.ts';
+import { fullAlias, liftRateLimit, proveAdmin, requireOwner } from './prove.ts';
 import { readSecretFile, readSharedSecret, SecretsDirectory } from './private-files.ts';
 import { lookAtSettings, settingsText, writeSettings } from './settings-file.ts';
 
@@ -127,53 +128,4 @@ async function readGiven(answers: Answers): Promise<Array<[name: string, secret:
     if (path !== undefined) given.push([name, await readSecretFile(resolve(path), `--${flag}`)]);
   }
   return given;
-}
-
-async function proveAdmin(homeserver: Homeserver, { user, token }: Pick<Ready, 'user' | 'token'>): Promise<void> {
-  const path = `/_synapse/admin/v2/users/${part(user)}`;
-  const doing = `prove that ${user} is a server admin`;
-  const answer = await homeserver.ask({ method: 'GET', path, token, doing });
-  if (answer.ok && answer.data['admin'] === true) return;
-  if (!answer.ok && answer.status !== 403) throw refused(doing, answer);
-  throw new OpsError('misconfigured', `${user} is not a server admin.`, {
-    hint: `Another admin can make it one: PUT /_synapse/admin/v1/users/${user}/admin {"admin": true}.`,
-  });
-}
-
-/** The owner in full. Someone who doesn't exist could never say a command, and an invitation to them would not be seen. */
-async function requireOwner(homeserver: Homeserver, admin: Ready, answers: Complete, server: string): Promise<UserId> {
-  const wantedServer = answers['server-name'];
-  if (wantedServer !== undefined && wantedServer !== server) {
-    throw new OpsError('misconfigured', `This homeserver is ${server}, not ${wantedServer}.`, {
-      hint: 'Mend --homeserver or --server-name.',
-    });
-  }
-  const owner = parseUserId(answers.owner.includes(':') ? answers.owner : `${answers.owner}:${server}`);
-  if (serverOf(owner) !== server) return owner;
-  const path = `/_synapse/admin/v2/users/${part(owner)}`;
-  const doing = `look up ${owner}`;
-  const answer = await homeserver.ask({ method: 'GET', path, token: admin.token, doing });
-  if (answer.ok && answer.data['deactivated'] !== true) return owner;
-  if (!answer.ok && answer.status !== 404) throw refused(doing, answer);
-  throw new OpsError('invalid', `There is no ${answer.ok ? 'active ' : ''}account ${owner} on this homeserver.`, {
-    hint: '--owner must be an account that exists: yours.',
-  });
-}
-
-/** 0 and 0 is Synapse's word for no limit. True when it was not so before. */
-async function liftRateLimit(homeserver: Homeserver, token: Secret, user: UserId): Promise<boolean> {
-  const path = `/_synapse/admin/v1/users/${part(user)}/override_ratelimit`;
-  const doing = `lift the rate limit of ${user}`;
-  const known = await homeserver.must({ method: 'GET', path, token, doing });
-  if (known['messages_per_second'] === 0 && known['burst_count'] === 0) return false;
-  await homeserver.must({ method: 'POST', path, token, doing, body: { messages_per_second: 0, burst_count: 0 } });
-  return true;
-}
-
-function fullAlias(room: string, server: string): string {
-  if (room.startsWith('!') || room.endsWith(`:${server}`)) return room;
-  if (!room.includes(':')) return `${room}:${server}`;
-  throw new OpsError('invalid', `${room} is a room of another server; this one is ${server}.`, {
-    hint: `Write --ops-room '${room.slice(0, room.indexOf(':'))}'.`,
-  });
 }

@@ -4,7 +4,8 @@ import { parseDocument } from 'yaml';
 import { OpsError } from '#domain/errors.ts';
 import { Secret } from '#domain/secret.ts';
 
-const codeOf = (error: unknown): unknown => (error instanceof Error && 'code' in error ? error.code : undefined);
+const codeOf = (error: unknown): string | undefined =>
+  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 
 /** The text of a file, undefined when there is none. */
 export async function readIfThere(path: string): Promise<string | undefined> {
@@ -35,14 +36,10 @@ export async function writePrivate(path: string, text: string, options: { keepOl
     await syncDirectory(dirname(path));
   } catch (error) {
     await rm(fresh, { force: true }).catch(() => undefined);
-    throw new OpsError(
-      'unavailable',
-      `Cannot write ${path}: ${String(codeOf(error) ?? 'it failed')}. It is as it was.`,
-      {
-        hint: 'This user must be allowed to write there; --out puts the files elsewhere.',
-        cause: error,
-      },
-    );
+    throw new OpsError('unavailable', `Cannot write ${path}: ${codeOf(error) ?? 'it failed'}. It is as it was.`, {
+      hint: 'This user must be allowed to write there; --out puts the files elsewhere.',
+      cause: error,
+    });
   }
 }
 
@@ -107,7 +104,11 @@ async function readWithMode(path: string): Promise<{ text: string; mode: number 
 function unreadable(path: string, error: unknown): OpsError {
   const code = codeOf(error);
   const why =
-    code === 'ENOENT' ? 'there is no such file' : code === 'EACCES' ? 'this user may not read it' : String(code);
+    code === 'ENOENT'
+      ? 'there is no such file'
+      : code === 'EACCES'
+        ? 'this user may not read it'
+        : (code ?? 'it cannot be read');
   return new OpsError('invalid', `Cannot read ${path}: ${why}.`, { cause: error });
 }
 

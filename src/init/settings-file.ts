@@ -49,12 +49,8 @@ export function settingsText(answers: Answers, { homeserver, bot, opsRoom, owner
       alerts: { webhookSecret: file('webhook-secret') },
     }),
   };
-  return (
-    header +
-    Object.entries(sections)
-      .map(([key, value]) => `\n${stringify({ [key]: value })}`)
-      .join('')
-  );
+  const text = Object.entries(sections).map(([key, value]) => `\n${stringify({ [key]: value })}`);
+  return header + text.join('').replaceAll(/:\n +file: (\S+)$/gm, ': { file: $1 }');
 }
 
 /** Refuses, before anything is made, to touch the files of another bot. Gives what is there, if anything. */

@@ -50,7 +50,14 @@ export async function whereabouts(
 export async function snapshot(
   user: UserId,
   run: number,
-  ports: { accounts: Accounts; rooms: Rooms; takings: Takings; clock: Clock; roster?: Roster | undefined; site: string },
+  ports: {
+    accounts: Accounts;
+    rooms: Rooms;
+    takings: Takings;
+    clock: Clock;
+    roster?: Roster | undefined;
+    site: string;
+  },
 ): Promise<Taken> {
   const before = ports.takings.find(user);
   const known = before?.snapshot as Taken | undefined;
@@ -115,7 +122,8 @@ export async function putBack(
     await ports.accounts.joinByAdmin(room, user);
     return;
   } catch (error) {
-    if (!(error instanceof OpsError) || !['denied', 'misconfigured', 'conflict', 'invalid'].includes(error.kind)) throw error;
+    if (!(error instanceof OpsError) || !['denied', 'misconfigured', 'conflict', 'invalid'].includes(error.kind))
+      throw error;
   }
   const own = `:${ports.accounts.serverName}`;
   let last: unknown = new OpsError('denied', `Nobody in ${room} could invite ${user}.`);

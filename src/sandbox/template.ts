@@ -16,7 +16,7 @@ export type TemplateName = 'empty' | 'seeded';
 export const seededFile = 'seeded.json';
 export const halfSeededFile = 'seeding';
 
-const keepMs = 7 * 24 * 3600 * 1000;
+const keepMs = 24 * 3600 * 1000;
 
 /** The code that decides what is in the databases: any change to it makes new templates. */
 const makers = ['{data,postgres,state,synapse,synapse-client,synapse-config,seed}.ts', 'seed/*.ts'];

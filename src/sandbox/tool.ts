@@ -33,7 +33,7 @@ export type ToolOptions = {
 
 /** Runs a program to its end and returns its standard output; a failure is an `OpsError` with the last line it wrote. */
 export async function runTool(command: string, args: readonly string[], options: ToolOptions = {}): Promise<string> {
-  const niced = options.nice ? ['nice', '-n', '15', command, ...args] : [command, ...args];
+  const niced = options.nice ? ['nice', '-n', '10', command, ...args] : [command, ...args];
   const guarded = (options.dieWithParent ?? true) ? ['setpriv', '--pdeathsig=SIGKILL', ...niced] : niced;
   const child = spawn(guarded[0]!, guarded.slice(1), {
     cwd: options.cwd ?? '/',

@@ -8,7 +8,7 @@ import { openBackups } from '#adapters/postgres/backups.ts';
 import { SystemClock } from '#adapters/system/clock.ts';
 import { openStack, type Stack } from '#sandbox/stack.ts';
 import { fillSynapseLike } from '#test/fixtures/synapse-like.ts';
-import { type Figure, isMet, median, table } from './figures.ts';
+import { type Figure, isMet, table } from './figures.ts';
 
 const events = 200_000;
 const rounds = 5;
@@ -33,7 +33,13 @@ export async function backup({ stack }: { stack: Pick<Stack, 'postgres' | 'sql'>
       clock: new SystemClock(),
     });
     const guideFile = join(dir, 'guide.sql.gz');
-    const env = { PATH: `${binDir}:/usr/bin:/bin`, PGHOST: host, PGPORT: String(port), PGUSER: user, PGPASSWORD: password };
+    const env = {
+      PATH: `${binDir}:/usr/bin:/bin`,
+      PGHOST: host,
+      PGPORT: String(port),
+      PGUSER: user,
+      PGPASSWORD: password,
+    };
     const guide: Round[] = [];
     const ours: Round[] = [];
     for (let n = 0; n < rounds; n++) {
@@ -48,11 +54,29 @@ export async function backup({ stack }: { stack: Pick<Stack, 'postgres' | 'sql'>
     const newest = await backups.find('latest');
     const verdict = newest && (await backups.verify(newest.manifest.id, quiet));
     if (verdict?.ok !== true) throw new Error(`The restore test failed: ${verdict?.problems.join('; ')}`);
-    const of = (list: Round[], key: keyof Round): number => median(list.map((round) => round[key]));
+    // The best of each: what else the machine does only ever adds.
+    const best = (list: Round[], key: keyof Round): number => Math.min(...list.map((round) => round[key]));
     return [
-      { what: 'backup: wall, of pg_dump | gzip', unit: 's', ours: of(ours, 'seconds'), baseline: of(guide, 'seconds'), goal: 0.35 },
-      { what: 'backup: size', unit: 'MB', ours: of(ours, 'bytes') / 1e6, baseline: of(guide, 'bytes') / 1e6, goal: 0.85 },
-      { what: 'backup: restore test, of pg_dump | gzip', unit: 's', ours: verdict.tookMs / 1000, baseline: of(guide, 'seconds') },
+      {
+        what: 'backup: wall, of pg_dump | gzip',
+        unit: 's',
+        ours: best(ours, 'seconds'),
+        baseline: best(guide, 'seconds'),
+        goal: 0.35,
+      },
+      {
+        what: 'backup: size',
+        unit: 'MB',
+        ours: best(ours, 'bytes') / 1e6,
+        baseline: best(guide, 'bytes') / 1e6,
+        goal: 0.85,
+      },
+      {
+        what: 'backup: restore test, of pg_dump | gzip',
+        unit: 's',
+        ours: verdict.tookMs / 1000,
+        baseline: best(guide, 'seconds'),
+      },
     ];
   } finally {
     await stack.sql('postgres', [`drop database if exists ${database};`]);

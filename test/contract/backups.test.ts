@@ -44,7 +44,7 @@ async function postgresWorld(): Promise<World> {
       await rm(at(id, 'manifest.json'));
       await writeManifest(join(world.root, id), manifest);
     },
-    leavePartial: async () => void (await mkdir(join(world.root, '.partial-20260801T020000Z-000099'))),
+    leavePartial: () => mkdir(join(world.root, '.partial-20260801T020000Z-000099')),
     [Symbol.asyncDispose]: () => world[Symbol.asyncDispose](),
   };
 }
@@ -75,10 +75,17 @@ describe.each(worlds)('Backups on %s', (_name, open) => {
   test('makes sets, listed newest first, found by id, number and "latest"', async () => {
     const first = await make();
     const told: string[] = [];
-    const second = await backups.make({ ...quiet(), site: 'main', progress: (_done, _total, what) => void told.push(what) });
+    const second = await backups.make({
+      ...quiet(),
+      site: 'main',
+      progress: (_done, _total, what) => void told.push(what),
+    });
     expect([first, second].map((set) => set.manifest.sequence)).toEqual([1, 2]);
     expect(told.join()).toContain('dumping the database');
-    expect(second).toMatchObject({ verification: undefined, manifest: { site: 'main', database: { name: 'synapse' } } });
+    expect(second).toMatchObject({
+      verification: undefined,
+      manifest: { site: 'main', database: { name: 'synapse' } },
+    });
     expect(second.bytes).toBe(second.manifest.files.reduce((sum, file) => sum + file.bytes, 0));
     expect(second.manifest.database.rows['public.users']).toBeTypeOf('number');
     expect(await backups.list()).toEqual([second, first]);
@@ -102,7 +109,10 @@ describe.each(worlds)('Backups on %s', (_name, open) => {
     const { manifest } = await make();
     await world.loseRows(manifest.id);
     const verdict = await backups.verify(manifest.id, quiet());
-    expect(verdict).toMatchObject({ ok: false, problems: [expect.stringMatching(/^table public\.users has \d+ rows/)] });
+    expect(verdict).toMatchObject({
+      ok: false,
+      problems: [expect.stringMatching(/^table public\.users has \d+ rows/)],
+    });
     expect((await backups.find(manifest.id))?.verification?.ok).toBe(false);
   });
 
@@ -110,7 +120,12 @@ describe.each(worlds)('Backups on %s', (_name, open) => {
     const { manifest } = await make();
     await world.breakFile(manifest.id);
     const verdict = await backups.verify(manifest.id, quiet());
-    expect(verdict).toMatchObject({ ok: false, tables: 0, rows: 0, problems: [expect.stringMatching(/^database\.dump\.zst /)] });
+    expect(verdict).toMatchObject({
+      ok: false,
+      tables: 0,
+      rows: 0,
+      problems: [expect.stringMatching(/^database\.dump\.zst /)],
+    });
   });
 
   test('a set with a damaged manifest is not listed with the others, and not hidden', async () => {
@@ -119,7 +134,10 @@ describe.each(worlds)('Backups on %s', (_name, open) => {
     expect(await backups.find(manifest.id)).toBeUndefined();
     expect((await backups.list()).map((set) => set.manifest.id)).not.toContain(manifest.id);
     expect(await backups.damaged()).toMatchObject([{ id: manifest.id, why: expect.stringContaining('manifest.json') }]);
-    expect(await backups.verify(manifest.id, quiet())).toMatchObject({ ok: false, problems: [expect.stringContaining('manifest.json')] });
+    expect(await backups.verify(manifest.id, quiet())).toMatchObject({
+      ok: false,
+      problems: [expect.stringContaining('manifest.json')],
+    });
     // Its number isn't given again.
     expect((await make()).manifest.sequence).toBe(manifest.sequence + 1);
   });
@@ -137,7 +155,9 @@ describe.each(worlds)('Backups on %s', (_name, open) => {
     const abort = new AbortController();
     const options = { site: 'main', signal: abort.signal, progress: () => abort.abort() };
     const id = await newest();
-    await expect(what === 'make' ? backups.make(options) : backups.verify(id, options)).rejects.toMatchObject({ kind: 'cancelled' });
+    await expect(what === 'make' ? backups.make(options) : backups.verify(id, options)).rejects.toMatchObject({
+      kind: 'cancelled',
+    });
     expect(await backups.list()).toEqual(before);
   });
 
@@ -169,14 +189,18 @@ describe.each(worlds)('Backups on %s', (_name, open) => {
     await make();
     let tried: Promise<unknown> | undefined;
     const tryToRemove = (): void => void (tried ??= backups.remove(manifest.id).catch((error: unknown) => error));
-    await expect(backups.verify(manifest.id, { ...quiet(), progress: tryToRemove })).resolves.toMatchObject({ ok: true });
+    await expect(backups.verify(manifest.id, { ...quiet(), progress: tryToRemove })).resolves.toMatchObject({
+      ok: true,
+    });
     expect(await tried).toMatchObject({ kind: 'conflict' });
     expect(await backups.find(manifest.id)).toBeDefined();
     await backups.remove(manifest.id);
   });
 
   test('can not verify what is not there', async () => {
-    await expect(backups.verify('20200101T000000Z-000077' as BackupId, quiet())).rejects.toMatchObject({ kind: 'notFound' });
+    await expect(backups.verify('20200101T000000Z-000077' as BackupId, quiet())).rejects.toMatchObject({
+      kind: 'notFound',
+    });
   });
 
   test('tidies what a killed one left', async () => {

@@ -16,7 +16,13 @@ import { OpsError } from '#domain/errors.ts';
 import { FakeClock } from './clock.ts';
 import { Faults } from './faults.ts';
 
-type Stored = { id: BackupId; set: BackupSet; restored: Record<string, number>; problems: string[]; why: string | undefined };
+type Stored = {
+  id: BackupId;
+  set: BackupSet;
+  restored: Record<string, number>;
+  problems: string[];
+  why: string | undefined;
+};
 
 /** A database of a few counted tables, and its backups, in memory. */
 export class FakeBackups implements Backups {
@@ -102,7 +108,15 @@ export class FakeBackups implements Backups {
       const problems = broken.length > 0 ? broken : compareRows(set.manifest.database.rows, restored);
       const counts = broken.length > 0 ? [] : Object.values(restored);
       const rows = counts.reduce((sum, n) => sum + n, 0);
-      const verification = { id: found.id, at: this.clock.now(), ok: problems.length === 0, problems, tables: counts.length, rows, tookMs: 5 };
+      const verification = {
+        id: found.id,
+        at: this.clock.now(),
+        ok: problems.length === 0,
+        problems,
+        tables: counts.length,
+        rows,
+        tookMs: 5,
+      };
       found.set = { ...set, verification };
       return verification;
     });

@@ -20,8 +20,14 @@ let world: BackupWorld;
 let scripts: string;
 beforeAll(async () => {
   world = await openBackupWorld();
-  await world.sql('create schema other authorization synapse;', 'set role synapse;', 'create table other.noise (n int, text text);');
-  await world.sql(`insert into other.noise select n, encode(sha256(n::text::bytea), 'base64') from generate_series(1, 60000) n;`);
+  await world.sql(
+    'create schema other authorization synapse;',
+    'set role synapse;',
+    'create table other.noise (n int, text text);',
+  );
+  await world.sql(
+    `insert into other.noise select n, encode(sha256(n::text::bytea), 'base64') from generate_series(1, 60000) n;`,
+  );
 }, installMs);
 afterAll(async () => world[Symbol.asyncDispose]());
 beforeEach(async () => {
@@ -32,15 +38,18 @@ afterEach(async () => {
   await rm(scripts, { recursive: true, force: true });
 });
 
-const make = (change: Partial<BackupSettings> = {}): Promise<BackupSet> => world.open(change).make({ site: 'main', ...quiet() });
-const pgPasses = async (): Promise<string[]> => (await readdir(tmpdir())).filter((name) => name.startsWith('opsroom-pgpass-'));
+const make = (change: Partial<BackupSettings> = {}): Promise<BackupSet> =>
+  world.open(change).make({ site: 'main', ...quiet() });
+const pgPasses = async (): Promise<string[]> =>
+  (await readdir(tmpdir())).filter((name) => name.startsWith('opsroom-pgpass-'));
 
 /** Every byte of every set, by name. */
 async function fingerprint(root = world.root): Promise<Map<string, string>> {
   const names = await readdir(root).catch(() => [] as string[]);
   const prints = names.toSorted().map(async (set): Promise<[string, string]> => {
     const hash = createHash('sha256');
-    for (const name of (await readdir(join(root, set))).toSorted()) hash.update(name).update(await readFile(join(root, set, name)));
+    for (const name of (await readdir(join(root, set))).toSorted())
+      hash.update(name).update(await readFile(join(root, set, name)));
     return [set, hash.digest('hex')];
   });
   return new Map(await Promise.all(prints));
@@ -54,24 +63,76 @@ async function pgDump(script: string): Promise<Partial<BackupSettings>> {
   await writeFile(join(scripts, 'pg_dump'), text, { mode: 0o755 });
   return { postgres: { ...postgres, binDir: scripts } };
 }
-const at = (change: Partial<BackupSettings['postgres']>): Partial<BackupSettings> => ({ postgres: { ...world.settings.postgres, ...change } });
+const at = (change: Partial<BackupSettings['postgres']>): Partial<BackupSettings> => ({
+  postgres: { ...world.settings.postgres, ...change },
+});
 
 type Failure = [string, () => Partial<BackupSettings> | Promise<Partial<BackupSettings>>, string, RegExp];
 // E1
 const failures: Failure[] = [
   ['no server', () => at({ port: 1 }), 'unavailable', /while looking at the server: .*127\.0\.0\.1:1, .*ECONNREFUSED/],
-  ['no such database', () => at({ database: 'nothing' }), 'misconfigured', /while looking at the server: .*"nothing" does not exist/],
+  [
+    'no such database',
+    () => at({ database: 'nothing' }),
+    'misconfigured',
+    /while looking at the server: .*"nothing" does not exist/,
+  ],
   ['a wrong password', () => at({ password: 'canary-123' }), 'misconfigured', /the user synapse was not let in/],
-  ['no pg_dump', () => at({ binDir: scripts }), 'misconfigured', /pg_dump of PostgreSQL \d+ or newer is needed, there is no pg_dump/],
-  ['a pg_dump older than the server', () => pgDump('echo "pg_dump (PostgreSQL) 9.6.1"; exit 0 # --version'), 'misconfigured', /is version 9\.6\.1/],
-  ['it can not connect', () => pgDump('exec $REAL --host=127.0.0.1 --port=1 --dbname=x'), 'unavailable', /while dumping the database: pg_dump ended with code 1: .*Connection refused/s],
-  ['it dies half-way', () => pgDump('$REAL "$@" | head -c 300000; echo "server closed the connection" >&2; exit 1'), 'unavailable', /ended with code 1: server closed the connection\. Nothing was kept/],
-  ['it is killed half-way', () => pgDump('$REAL "$@" | head -c 300000; kill -9 $$'), 'unavailable', /pg_dump was ended by SIGKILL/],
+  [
+    'no pg_dump',
+    () => at({ binDir: scripts }),
+    'misconfigured',
+    /pg_dump of PostgreSQL \d+ or newer is needed, there is no pg_dump/,
+  ],
+  [
+    'a pg_dump older than the server',
+    () => pgDump('echo "pg_dump (PostgreSQL) 9.6.1"; exit 0 # --version'),
+    'misconfigured',
+    /is version 9\.6\.1/,
+  ],
+  [
+    'it can not connect',
+    () => pgDump('exec $REAL --host=127.0.0.1 --port=1 --dbname=x'),
+    'unavailable',
+    /while dumping the database: pg_dump ended with code 1: .*Connection refused/s,
+  ],
+  [
+    'it dies half-way',
+    () => pgDump('$REAL "$@" | head -c 300000; echo "server closed the connection" >&2; exit 1'),
+    'unavailable',
+    /ended with code 1: server closed the connection\. Nothing was kept/,
+  ],
+  [
+    'it is killed half-way',
+    () => pgDump('$REAL "$@" | head -c 300000; kill -9 $$'),
+    'unavailable',
+    /pg_dump was ended by SIGKILL/,
+  ],
   ['it writes nothing and ends well', () => pgDump('exit 0'), 'unavailable', /ended well but wrote nothing/],
-  ['it writes something else and ends well', () => pgDump('echo "-- PostgreSQL database dump"'), 'unavailable', /is not an archive/],
-  ['it never ends, and the tables can not be read', () => pgDump('exec sleep 60'), 'misconfigured', /permission denied for table secret/],
-  ['no room to begin with', () => ({ floorBytes: 2 ** 60 }), 'unavailable', /while checking the free space: no room under .*: 1048576 TiB needed, .* free/],
-  ['a file where the directory should be', () => ({ directory: childProgram }), 'unavailable', /while getting ready: the disk under .* refused it/],
+  [
+    'it writes something else and ends well',
+    () => pgDump('echo "-- PostgreSQL database dump"'),
+    'unavailable',
+    /is not an archive/,
+  ],
+  [
+    'it never ends, and the tables can not be read',
+    () => pgDump('exec sleep 60'),
+    'misconfigured',
+    /permission denied for table secret/,
+  ],
+  [
+    'no room to begin with',
+    () => ({ floorBytes: 2 ** 60 }),
+    'unavailable',
+    /while checking the free space: no room under .*: 1048576 TiB needed, .* free/,
+  ],
+  [
+    'a file where the directory should be',
+    () => ({ directory: childProgram }),
+    'unavailable',
+    /while getting ready: the disk under .* refused it/,
+  ],
 ];
 
 describe('a backup that fails', () => {
@@ -125,7 +186,9 @@ describe('a backup that fails', () => {
     const progress = (): void => {
       gone ??= rm(world.root, { recursive: true, force: true });
     };
-    await expect(world.open().make({ ...quiet(), site: 'main', progress })).rejects.toMatchObject({ kind: 'unavailable' });
+    await expect(world.open().make({ ...quiet(), site: 'main', progress })).rejects.toMatchObject({
+      kind: 'unavailable',
+    });
     await gone;
   });
 
@@ -142,7 +205,9 @@ describe('a backup that fails', () => {
         sha256((random() || 'y' || n)::text::bytea) b from generate_series(1, 400000) n;`);
       await expect(make({ directory: root })).rejects.toMatchObject({
         kind: 'unavailable',
-        message: expect.stringMatching(/while dumping the database: no room under \S+small: \d.* needed, \d.* free\. Nothing was kept/),
+        message: expect.stringMatching(
+          /while dumping the database: no room under \S+small: \d.* needed, \d.* free\. Nothing was kept/,
+        ),
         hint: expect.stringContaining('Free some room'),
       });
       expect(await fingerprint(root)).toEqual(before);
@@ -193,7 +258,9 @@ describe('a backup that is killed', () => {
     expect(await pgPasses()).toEqual([]);
     // The moments were spread: most were cut off, and at least the first one was not.
     expect(outcomes.left).toBeGreaterThan(kills / 5);
-    await expect.poll(() => world.sql("select count(*) from pg_stat_activity where application_name = 'pg_dump';")).toBe('0\n');
+    await expect
+      .poll(() => world.sql("select count(*) from pg_stat_activity where application_name = 'pg_dump';"))
+      .toBe('0\n');
     expect(await backups.verify((await make()).manifest.id, quiet())).toMatchObject({ ok: true });
   }, 300_000);
 
@@ -204,13 +271,18 @@ describe('a backup that is killed', () => {
     if (read.ok) expect(await checkFiles(directory, read.manifest, quiet().signal, () => undefined)).toEqual([]);
   }
 
-  test('is in nobody else\'s way: another process is refused while it lives', async () => {
+  test("is in nobody else's way: another process is refused while it lives", async () => {
     const child = start();
     await once(child.stdout, 'data');
-    await expect.poll(() => readdir(world.root).catch(() => []), { interval: 2, timeout: 5000 }).toContainEqual(expect.stringContaining('.partial-'));
+    await expect
+      .poll(() => readdir(world.root).catch(() => []), { interval: 2, timeout: 5000 })
+      .toContainEqual(expect.stringContaining('.partial-'));
     child.kill('SIGSTOP');
     const left = await readdir(world.root);
-    await expect(make()).rejects.toMatchObject({ kind: 'conflict', message: expect.stringContaining('in another process') });
+    await expect(make()).rejects.toMatchObject({
+      kind: 'conflict',
+      message: expect.stringContaining('in another process'),
+    });
     expect(await readdir(world.root)).toEqual(left);
     child.kill('SIGKILL');
     await once(child, 'close');

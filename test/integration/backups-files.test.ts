@@ -1,4 +1,15 @@
-import { appendFile, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { zstdCompressSync } from 'node:zlib';
@@ -51,7 +62,9 @@ async function freshSet(): Promise<void> {
   await rm(set, { recursive: true, force: true });
   await mkdir(set);
   for (const name of names) await writeFile(join(set, name), contents[name]!);
-  const files = await Promise.all(names.map(async (name) => ({ name, ...(await hashFile(join(set, name), signal, ignore)) })));
+  const files = await Promise.all(
+    names.map(async (name) => ({ name, ...(await hashFile(join(set, name), signal, ignore)) })),
+  );
   await writeManifest(set, manifestOf(files));
 }
 beforeEach(freshSet);
@@ -90,17 +103,25 @@ describe('the files of a set', () => {
 
   // E4
   test('1,000 single bits, anywhere: each is seen and its file named', async () => {
-    const anywhere = fc.asyncProperty(fc.constantFrom(...names, 'manifest.json' as const), fc.nat(), async (name, at) => {
-      expect(await problemsWith(name, (bytes) => flipBit(bytes, at))).toContain(name);
-    });
+    const anywhere = fc.asyncProperty(
+      fc.constantFrom(...names, 'manifest.json' as const),
+      fc.nat(),
+      async (name, at) => {
+        expect(await problemsWith(name, (bytes) => flipBit(bytes, at))).toContain(name);
+      },
+    );
     await fc.assert(anywhere, { numRuns: 1000 });
   }, 60_000);
 
   // E4
   test('cut at any length: seen and named', async () => {
-    const anywhere = fc.asyncProperty(fc.constantFrom(...names, 'manifest.json' as const), fc.nat(), async (name, at) => {
-      expect(await problemsWith(name, (bytes) => bytes.subarray(0, at % bytes.length))).toContain(name);
-    });
+    const anywhere = fc.asyncProperty(
+      fc.constantFrom(...names, 'manifest.json' as const),
+      fc.nat(),
+      async (name, at) => {
+        expect(await problemsWith(name, (bytes) => bytes.subarray(0, at % bytes.length))).toContain(name);
+      },
+    );
     await fc.assert(anywhere, { numRuns: 100 });
   }, 60_000);
 
@@ -108,8 +129,16 @@ describe('the files of a set', () => {
     ['a file is gone', /^RESTORE\.txt is missing$/, () => rm(join(set, 'RESTORE.txt'))],
     ['the manifest is gone', /^manifest\.json is missing/, () => rm(join(set, 'manifest.json'))],
     ['a file too many', /^more\.txt does not belong/, () => writeFile(join(set, 'more.txt'), '')],
-    ['bytes at the end', /^RESTORE\.txt has 20 bytes, 19 were written$/, () => appendFile(join(set, 'RESTORE.txt'), 'x')],
-    ['a second frame', /^database\.dump\.zst has/, () => appendFile(join(set, names[0]), zstdCompressSync(Buffer.from('x')))],
+    [
+      'bytes at the end',
+      /^RESTORE\.txt has 20 bytes, 19 were written$/,
+      () => appendFile(join(set, 'RESTORE.txt'), 'x'),
+    ],
+    [
+      'a second frame',
+      /^database\.dump\.zst has/,
+      () => appendFile(join(set, names[0]), zstdCompressSync(Buffer.from('x'))),
+    ],
     ['spaces in the manifest', /^manifest\.json was changed/, () => appendFile(join(set, 'manifest.json'), ' ')],
     [
       'a link in place of a file',
@@ -133,7 +162,10 @@ describe('the files of a set', () => {
       /^manifest\.json is that of another set, 20260801T020000Z-000232$/,
       async () => {
         await rm(join(set, 'manifest.json'));
-        await writeManifest(set, { ...manifestOf([{ name: 'x', bytes: 1, sha256: sha256Hex('x') }]), id: backupIdOf(1_785_549_600_000, 232) });
+        await writeManifest(set, {
+          ...manifestOf([{ name: 'x', bytes: 1, sha256: sha256Hex('x') }]),
+          id: backupIdOf(1_785_549_600_000, 232),
+        });
       },
     ],
     [

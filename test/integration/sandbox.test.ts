@@ -239,7 +239,7 @@ test(
       cwd: join(import.meta.dirname, '..', '..'),
       env: { ...process.env, DIR: dir, NODE_OPTIONS: '' },
       // Its standard input ends with this process, and it with that, should the test itself be cut off.
-    stdio: ['pipe', 'pipe', 'inherit'],
+      stdio: ['pipe', 'pipe', 'inherit'],
     });
     try {
       const { value } = await createInterface(parent.stdout)[Symbol.asyncIterator]().next();

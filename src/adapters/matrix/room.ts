@@ -11,6 +11,7 @@ import { render } from './render.ts';
  */
 const longestBytes = 30_000;
 const shownWhenCut = 2000;
+const longestTitle = 500;
 
 type EventOf = (outbox: number) => string | undefined;
 type File = { name: string; mime: string; content: string };
@@ -31,7 +32,9 @@ export function messageContent(
   let { body, html } = render(content.reply);
   if (Buffer.byteLength(JSON.stringify([body, html])) > longestBytes) {
     files.push({ name: `${content.mark.command ?? 'answer'}.txt`.replaceAll(' ', '-'), mime: 'text/plain', content: body });
-    const cut = { ...content.reply, blocks: [{ kind: 'text' as const, lines: [`${body.slice(0, shownWhenCut)}…`, 'The whole text is in the file below.'] }] };
+    const whole = render({ title: content.reply.title }).body;
+    const title = whole.length > longestTitle ? `${whole.slice(0, longestTitle)}…` : content.reply.title;
+    const cut = { ...content.reply, title, blocks: [{ kind: 'text' as const, lines: [`${body.slice(0, shownWhenCut)}…`, 'The whole text is in the file below.'] }] };
     ({ body, html } = render(cut));
   }
   const fresh: Record<string, unknown> = {

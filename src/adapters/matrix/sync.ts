@@ -48,6 +48,8 @@ const stream = 'sync';
 export class SyncLoop {
   readonly #options: SyncOptions;
   #facts: RoomFacts;
+  #refiltered = Promise.withResolvers<undefined>();
+  readonly #heard = Promise.withResolvers<void>();
   /** Monotonic time of the last good answer. */
   lastAnswerMs: number | undefined;
 
@@ -56,14 +58,21 @@ export class SyncLoop {
     this.#facts = options.sink.roomFacts(options.room) ?? noFacts(options.room);
   }
 
+  /** From then on nothing that is said is missed: a first start begins with its first answer. */
+  get listening(): Promise<void> {
+    return this.#heard.promise;
+  }
+
   async run(signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#options;
     const stop = aborted(signal);
     stop.catch(() => {});
+    if (this.#options.sink.position(stream) !== undefined) this.#heard.resolve();
     let waitMs = 500;
     while (!signal.aborted) {
       try {
         await this.once(stop);
+        this.#heard.resolve();
         this.lastAnswerMs = clock.monotonicMs();
         waitMs = 500;
       } catch (error) {
@@ -92,17 +101,27 @@ export class SyncLoop {
     });
   }
 
+  /** `alsoRooms` has changed: the request under way, which may hang for half a minute, is left alone and asked anew. */
+  refilter(): void {
+    this.#refiltered.resolve(undefined);
+    this.#refiltered = Promise.withResolvers();
+  }
+
   /** One request and its commit; left alone when `stop` rejects first. */
   async once(stop: Promise<never>): Promise<void> {
     const { request, room, sink } = this.#options;
     const since = sink.position(stream);
+    const refiltered = this.#refiltered.promise;
     const query = {
       filter: this.#filter(since === undefined),
       timeout: since === undefined ? 0 : longPollMs,
       ...(since === undefined ? {} : { since }),
     };
     const poll = request('GET', '/_matrix/client/v3/sync', query, null, longPollMs + 15_000);
-    const answer = (await Promise.race([poll, stop])) as SyncAnswer;
+    // Nobody may wait for it any more when it fails.
+    poll.catch(() => {});
+    const answer = (await Promise.race([poll, stop, refiltered])) as SyncAnswer | undefined;
+    if (answer === undefined) return;
     const joined = answer.rooms?.join?.[room];
     const timeline = joined?.timeline?.events ?? [];
     // What was said before the bot ever listened is not for it.
@@ -136,10 +155,10 @@ export class SyncLoop {
     const takenAt = clock.now();
     let facts = this.#facts;
     for (const event of [...state, ...(events.length > 0 ? events : timeline)]) facts = learn(facts, event);
-    const items = events.flatMap((event) => {
-      const item = itemOf(event, { site, room, bot, takenAt });
-      return item && wanted(item) ? [item] : [];
-    });
+    const said = events.flatMap((event) => itemOf(event, { site, room, bot, takenAt }) ?? []);
+    // Said and taken back while nobody listened: it asks nothing any more.
+    const takenBack = new Set(said.flatMap(({ sender, body }) => (body.kind === 'withdrawn' ? `${sender} ${body.event}` : [])));
+    const items = said.filter((item) => !takenBack.has(`${item.sender} ${item.key}`) && wanted(item));
     const rooms = facts === this.#facts ? [] : [facts];
     const said = events.flatMap((event) => (event.sender === bot ? saidBy(event) : []));
     const fresh = sink.take({ stream, position, items, rooms, said });

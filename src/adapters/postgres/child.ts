@@ -55,7 +55,13 @@ export function startChild(
     child.on('error', (error) => reject(new ChildFailed(name, `could not be started (${error.message})`, '')));
     child.on('close', (code, signal) => {
       if (code === 0) return resolve();
-      reject(new ChildFailed(name, code === null ? `was ended by ${signal}` : `ended with code ${code}`, mask(said, options.secrets)));
+      reject(
+        new ChildFailed(
+          name,
+          code === null ? `was ended by ${signal}` : `ended with code ${code}`,
+          mask(said, options.secrets),
+        ),
+      );
     });
   });
   // Whoever waits for `done` sees the failure; until someone does, it must not end the process.

@@ -39,7 +39,8 @@ async function checkSequences(session: Session, signal: AbortSignal): Promise<st
     const query = `SELECT s.last_value::text AS at, m.top::text AS top, m.top > s.last_value AS behind
       FROM ${sequence} s, (SELECT max(${column}) AS top FROM ${table}) m`;
     const [found] = await ask<{ at: string; top: string; behind: boolean | null }>(session, query, signal);
-    if (found?.behind === true) problems.push(`sequence ${sequence} is at ${found.at}, but ${table} already has ${found.top}`);
+    if (found?.behind === true)
+      problems.push(`sequence ${sequence} is at ${found.at}, but ${table} already has ${found.top}`);
   }
   return problems;
 }

@@ -29,7 +29,11 @@ export async function syncDirectory(directory: string): Promise<void> {
   }
 }
 
-export async function hashFile(file: string, signal: AbortSignal, onBytes: (bytes: number) => void): Promise<{ bytes: number; sha256: string }> {
+export async function hashFile(
+  file: string,
+  signal: AbortSignal,
+  onBytes: (bytes: number) => void,
+): Promise<{ bytes: number; sha256: string }> {
   const hash = createHash('sha256');
   let bytes = 0;
   for await (const chunk of createReadStream(file, { highWaterMark: 1 << 20, signal }) as AsyncIterable<Buffer>) {
@@ -46,7 +50,8 @@ const full = new Set(['ENOSPC', 'EDQUOT']);
 export async function diskError(error: unknown, directory: string, neededBytes: number): Promise<OpsError | undefined> {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   if (full.has(code)) return noRoom(directory, neededBytes, await freeBytesAt(directory).catch(() => 0), error);
-  if (!['EIO', 'EROFS', 'EACCES', 'EPERM', 'ENOENT', 'ENOTDIR', 'EEXIST', 'EMFILE', 'ESTALE'].includes(code)) return undefined;
+  if (!['EIO', 'EROFS', 'EACCES', 'EPERM', 'ENOENT', 'ENOTDIR', 'EEXIST', 'EMFILE', 'ESTALE'].includes(code))
+    return undefined;
   const said = error instanceof Error ? error.message : code;
   return new OpsError('unavailable', `the disk under ${directory} refused it (${said})`, { cause: error });
 }

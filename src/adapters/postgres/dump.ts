@@ -12,9 +12,9 @@ import type { Tool } from './tools.ts';
 export const oneTimeKeys = 'e2e_one_time_keys_json';
 
 const lockWaitMs = 30_000;
-/** pg_dump writes 4 to 64 KiB at a time; compressing in larger pieces saves thread hops. */
-const pieceBytes = 1 << 22;
-const aheadBytes = 4 << 20;
+/** pg_dump writes 4 to 64 KiB at a time; larger pieces save hops between threads, which cost most on a busy machine. */
+const pieceBytes = 1 << 20;
+const aheadBytes = 8 << 20;
 
 /**
  * Level 3's tables with the search of the fast levels: on Synapse's rows, which are half random base64, two thirds of

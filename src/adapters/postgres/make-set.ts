@@ -104,7 +104,11 @@ async function dumpDatabase(
   );
 }
 
-async function countBeside(address: DatabaseAddress, snapshot: Snapshot, signal: AbortSignal): Promise<Record<string, number>> {
+async function countBeside(
+  address: DatabaseAddress,
+  snapshot: Snapshot,
+  signal: AbortSignal,
+): Promise<Record<string, number>> {
   const session = openSession(address);
   try {
     return await countInSnapshot(session, snapshot, signal);

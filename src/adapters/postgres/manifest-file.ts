@@ -26,7 +26,9 @@ const manifestSchema = z.strictObject({
     rawBytes: count,
   }),
   // The name is joined to a path: no separators, no dot in front.
-  files: z.array(z.strictObject({ name: z.string().regex(/^[A-Za-z0-9][\w.-]*$/), bytes: count, sha256: z.string() })).min(1),
+  files: z
+    .array(z.strictObject({ name: z.string().regex(/^[A-Za-z0-9][\w.-]*$/), bytes: count, sha256: z.string() }))
+    .min(1),
 });
 
 // `sha256` seals the rest; together with the fixed form below no bit of the file can turn unseen (reliability-goals E4).
@@ -71,7 +73,8 @@ export async function checkFiles(
     const found = await lstat(file).catch(() => undefined);
     if (!found?.isFile()) problems.push(`${name} is missing`);
     else if (found.size !== bytes) problems.push(`${name} has ${found.size} bytes, ${bytes} were written`);
-    else if ((await hashFile(file, signal, onBytes)).sha256 !== sha256) problems.push(`${name} was changed: its SHA-256 differs`);
+    else if ((await hashFile(file, signal, onBytes)).sha256 !== sha256)
+      problems.push(`${name} was changed: its SHA-256 differs`);
   }
   const known = new Set([...manifest.files.map((file) => file.name), manifestName, verdictName]);
   const extra = (await readdir(directory)).filter((name) => !known.has(name));

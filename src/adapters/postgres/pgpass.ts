@@ -6,7 +6,10 @@ import { ownerMark, ownerOf } from './owner.ts';
 const prefix = 'opsroom-pgpass-';
 
 /** Runs `use` with a password file that only this user can read; it is gone afterwards. trust.md 13. */
-export async function withPassFile<T>(password: string | undefined, use: (env: Record<string, string>) => Promise<T>): Promise<T> {
+export async function withPassFile<T>(
+  password: string | undefined,
+  use: (env: Record<string, string>) => Promise<T>,
+): Promise<T> {
   if (password === undefined) return use({});
   const directory = await mkdtemp(path.join(tmpdir(), `${prefix}${ownerMark()}-`));
   try {

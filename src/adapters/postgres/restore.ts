@@ -23,7 +23,15 @@ export async function restoreDump(options: {
   onBytes: (rawBytes: number) => void;
 }): Promise<void> {
   const { tool, target, signal } = options;
-  const left = ['--no-owner', '--no-privileges', '--no-comments', '--no-publications', '--no-subscriptions', '--no-security-labels', '--no-tablespaces'];
+  const left = [
+    '--no-owner',
+    '--no-privileges',
+    '--no-comments',
+    '--no-publications',
+    '--no-subscriptions',
+    '--no-security-labels',
+    '--no-tablespaces',
+  ];
   const child = startChild(
     tool.file,
     ['--exit-on-error', ...left, ...connectionArgs(target), `--dbname=${target.database}`],

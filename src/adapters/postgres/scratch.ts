@@ -36,21 +36,39 @@ export async function withScratchDatabase<T>(
   }
 }
 
-async function prepare(session: Session, prefix: string, name: string, signal: AbortSignal, admin: DatabaseAddress): Promise<void> {
+async function prepare(
+  session: Session,
+  prefix: string,
+  name: string,
+  signal: AbortSignal,
+  admin: DatabaseAddress,
+): Promise<void> {
   try {
     await dropStale(session, prefix, signal);
     await hold(session, name);
     // Without the provider a server whose default is ICU would make an ICU database, which Synapse doesn't take.
-    const [server] = await ask<{ version: number }>(session, "SELECT current_setting('server_version_num')::int AS version", signal);
+    const [server] = await ask<{ version: number }>(
+      session,
+      "SELECT current_setting('server_version_num')::int AS version",
+      signal,
+    );
     const provider = (server?.version ?? 0) >= 150_000 ? 'LOCALE_PROVIDER libc' : '';
-    await ask(session, `CREATE DATABASE ${name} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C' ${provider}`, signal);
+    await ask(
+      session,
+      `CREATE DATABASE ${name} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C' ${provider}`,
+      signal,
+    );
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof Error && 'code' in error && error.code === '42501') {
-      throw new OpsError('misconfigured', `${admin.user} may not create the scratch database that a backup is verified in.`, {
-        cause: error,
-        hint: `As a PostgreSQL superuser: ALTER ROLE "${admin.user}" CREATEDB; or set postgres.scratch to a user who may.`,
-      });
+      throw new OpsError(
+        'misconfigured',
+        `${admin.user} may not create the scratch database that a backup is verified in.`,
+        {
+          cause: error,
+          hint: `As a PostgreSQL superuser: ALTER ROLE "${admin.user}" CREATEDB; or set postgres.scratch to a user who may.`,
+        },
+      );
     }
     throw databaseError(error, admin);
   }
@@ -58,12 +76,21 @@ async function prepare(session: Session, prefix: string, name: string, signal: A
 
 // The lock says "in use": it belongs to the session, so it goes with its process however that ends.
 const lockKey = (name: string): string => `hashtextextended('opsroom scratch ${name}', 0)`;
-const hold = (session: Session, name: string): Promise<object[]> => ask(session, `SELECT pg_advisory_lock(${lockKey(name)})`);
+const hold = (session: Session, name: string): Promise<object[]> =>
+  ask(session, `SELECT pg_advisory_lock(${lockKey(name)})`);
 
 async function dropStale(session: Session, prefix: string, signal: AbortSignal): Promise<void> {
-  const copies = await ask<{ name: string }>(session, `SELECT datname AS name FROM pg_database WHERE starts_with(datname, '${prefix}')`, signal);
+  const copies = await ask<{ name: string }>(
+    session,
+    `SELECT datname AS name FROM pg_database WHERE starts_with(datname, '${prefix}')`,
+    signal,
+  );
   for (const { name } of copies.filter((copy) => /^[a-z0-9_]+$/.test(copy.name))) {
-    const [lock] = await ask<{ free: boolean }>(session, `SELECT pg_try_advisory_lock(${lockKey(name)}) AS free`, signal);
+    const [lock] = await ask<{ free: boolean }>(
+      session,
+      `SELECT pg_try_advisory_lock(${lockKey(name)}) AS free`,
+      signal,
+    );
     if (lock?.free !== true) continue;
     // One that belongs to someone else can't be dropped, and isn't in the way.
     await drop(session, name).catch(() => undefined);
@@ -72,4 +99,5 @@ async function dropStale(session: Session, prefix: string, signal: AbortSignal):
 }
 
 /** FORCE ends what is still restoring after a cancel. Never aborted: it is the cleaning up. */
-const drop = (session: Session, name: string): Promise<object[]> => ask(session, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+const drop = (session: Session, name: string): Promise<object[]> =>
+  ask(session, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);

@@ -36,7 +36,11 @@ export function openSession(address: DatabaseAddress): Session {
 }
 
 /** Runs one statement; an abort cancels it in the server too, so that it doesn't go on reading there. */
-export async function ask<T extends object = object>(session: Session, text: string, signal?: AbortSignal): Promise<T[]> {
+export async function ask<T extends object = object>(
+  session: Session,
+  text: string,
+  signal?: AbortSignal,
+): Promise<T[]> {
   signal?.throwIfAborted();
   const query = session.unsafe<T[]>(text);
   const cancel = () => query.cancel();
@@ -51,7 +55,15 @@ export async function ask<T extends object = object>(session: Session, text: str
   }
 }
 
-const notReached = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ECONNRESET', 'ENOENT', 'CONNECT_TIMEOUT']);
+const notReached = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ECONNRESET',
+  'ENOENT',
+  'CONNECT_TIMEOUT',
+]);
 const brokenOff = new Set(['CONNECTION_CLOSED', 'CONNECTION_DESTROYED', 'CONNECTION_ENDED', '57P01', '57P02', '57P03']);
 
 /** PostgreSQL's words for what went wrong, with what kind of trouble it is. Its messages carry no secrets. */
@@ -70,7 +82,8 @@ export function databaseError(error: unknown, address: DatabaseAddress): OpsErro
       hint: 'Check user and password under postgres in the settings, and pg_hba.conf.',
     });
   }
-  if (code === '3D000' || code === '42501') return new OpsError('misconfigured', `${where}: ${said}.`, { cause: error });
+  if (code === '3D000' || code === '42501')
+    return new OpsError('misconfigured', `${where}: ${said}.`, { cause: error });
   return new OpsError('unavailable', `${where}: ${said}.`, { cause: error });
 }
 

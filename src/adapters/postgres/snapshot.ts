@@ -17,7 +17,11 @@ export const listTables = (session: Session, signal: AbortSignal): Promise<Table
 const counting = (table: Table): string => `SELECT count(*) AS n FROM ${table.name}`;
 
 /** Exact rows of each table. */
-export async function countRows(session: Session, tables: readonly Table[], signal: AbortSignal): Promise<Record<string, number>> {
+export async function countRows(
+  session: Session,
+  tables: readonly Table[],
+  signal: AbortSignal,
+): Promise<Record<string, number>> {
   const rows: Record<string, number> = {};
   for (const table of tables) {
     const [counted] = await ask<{ n: string }>(session, counting(table), signal);
@@ -32,7 +36,11 @@ export type Snapshot = { id: string; tables: Table[] };
  * Holds a snapshot open while `use` runs: what is counted in it is what a dump with `--snapshot` sees, whatever is
  * written meanwhile (reliability-goals, finding 3). This transaction touches no table, so it locks none.
  */
-export async function withSnapshot<T>(session: Session, signal: AbortSignal, use: (snapshot: Snapshot) => Promise<T>): Promise<T> {
+export async function withSnapshot<T>(
+  session: Session,
+  signal: AbortSignal,
+  use: (snapshot: Snapshot) => Promise<T>,
+): Promise<T> {
   await ask(session, 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', signal);
   try {
     const [exported] = await ask<{ id: string }>(session, 'SELECT pg_export_snapshot() AS id', signal);
@@ -47,7 +55,11 @@ export async function withSnapshot<T>(session: Session, signal: AbortSignal, use
  * stop everything: a DROP TABLE of Synapse's waits for it, pg_dump's own lock waits behind the DROP, and the end of the
  * snapshot waits for pg_dump.
  */
-export async function countInSnapshot(session: Session, snapshot: Snapshot, signal: AbortSignal): Promise<Record<string, number>> {
+export async function countInSnapshot(
+  session: Session,
+  snapshot: Snapshot,
+  signal: AbortSignal,
+): Promise<Record<string, number>> {
   const rows: Record<string, number> = {};
   for (const table of snapshot.tables) {
     await ask(session, 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', signal);

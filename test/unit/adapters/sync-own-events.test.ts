@@ -77,3 +77,36 @@ test('an answer to a message whose sending was not answered yet finds what it an
   expect(ledger.outboxRow(id)).toMatchObject({ state: 'pending', eventId: '$prompt' });
   expect(ledger.outboxByEvent('$stranger')).toBeUndefined();
 });
+
+test('a room that is watched from now on is asked for at once, not after the long poll', async () => {
+  using storage = openStorage({ file: ':memory:' });
+  const { ledger } = storage;
+  const also: (typeof room)[] = [];
+  const asked: string[][] = [];
+  const sync = new SyncLoop({
+    request: (_method, _path, query) => {
+      const filter = JSON.parse(String(query?.['filter'])) as { room: { rooms: string[] } };
+      asked.push(filter.room.rooms);
+      return asked.length === 1 ? Promise.resolve({ next_batch: 's1' }) : new Promise(() => {});
+    },
+    site: 'default',
+    bot,
+    room,
+    sink: ledger,
+    clock: new FakeClock(),
+    log: new FakeLog(),
+    wanted: () => true,
+    taken: () => {},
+    alsoRooms: () => also,
+  });
+  const stop = new AbortController();
+  const running = sync.run(stop.signal);
+  await expect.poll(() => asked).toEqual([[room], [room]]);
+  const probes = parseRoomId('!probes:example.org');
+  also.push(probes);
+  sync.refilter();
+  await expect.poll(() => asked.at(-1)).toEqual([room, probes]);
+  expect(ledger.position('sync')).toBe('s1');
+  stop.abort();
+  await running;
+});

@@ -16,7 +16,7 @@ describe('user ids', () => {
     expect([localpartOf(user), serverOf(user)]).toEqual([localpart, server]);
   });
 
-  test.each(['', '@', 'alice', '@alice', 'alice:example.org', '@:example.org', '@alice:', '@al ice:example.org', '@alice:exam ple.org', '@älice:example.org', '@alice:example.org\n', '@alice:exämple.org', '@alice:example.org/x', '#alice:example.org', '@a\u200blice:example.org', `@${'a'.repeat(250)}:e.org`])(
+  test.each(['', '@', 'alice', '@alice', 'alice:example.org', '@:example.org', '@alice:', '@al ice:example.org', '@alice:exam ple.org', '@älice:example.org', '@alice:example.org\n', '@alice:exämple.org', '@alice:example.org/x', '@alice:example.org:', '@alice:example.org:x', '@alice::', '@alice:[', '#alice:example.org', '@a\u200blice:example.org', `@${'a'.repeat(250)}:e.org`])(
     '"%s" is none',
     (text) => expect(() => parseUserId(text)).toThrow(expect.objectContaining({ kind: 'invalid' })),
   );
@@ -32,6 +32,7 @@ describe('user ids', () => {
           return;
         }
         expect(parsed).toMatch(/^@[!-9;-~]+:[A-Za-z0-9.[\]:-]+$/);
+        expect(parsed).not.toMatch(/:$/);
         expect(`@${localpartOf(parsed as never)}:${serverOf(parsed as never)}`).toBe(text);
       }),
       { numRuns: 2000 },

@@ -69,6 +69,13 @@ describe('6: role, presence, proof', () => {
     expect(ask('alice', { proof, joined }).allow).toBe(allow);
   });
 
+  test('the bot’s own jobs need no role, and no pause stops them', () => {
+    const job = { proof: 'internal' as const, joined: false, command: rule({ role: 'operator', confirm: 'caller' }) };
+    expect(ask('opsroom', job)).toEqual(needs('none'));
+    expect(ask('opsroom', { ...job, paused: { by: idOf('bob'), reason: 'x' } })).toEqual(needs('none'));
+    expect(ask('opsroom', { ...job, proof: 'clear', joined: true })).toMatchObject(denied('no role'));
+  });
+
   test('another account of a person has their role; a like-named one elsewhere has none', () => {
     expect(ask('alice-admin')).toEqual(needs('caller'));
     expect(ask('@alice:elsewhere.org')).toMatchObject(denied('no role'));

@@ -60,7 +60,7 @@ describe('whom it is for', () => {
   test('the longest name wins', () => {
     expect(read('!user role mallory admin')).toMatchObject({ name: 'user role', args: { user: mallory, role: 'admin' } });
     expect(read('!user mallory')).toMatchObject({ name: 'user', args: { user: mallory } });
-    expect(read('!users roles mallory admin')).toBeUndefined();
+    expect(read('!users roles mallory admin')?.name).toBe('user role');
   });
   test('an unknown word is told with what is near it', () => {
     const near = (line: string) => findCommand(line, catalogue, context());
@@ -103,6 +103,8 @@ describe('arguments', () => {
     ['!remove --no-soft mallory x', "I don't know the flag --no-soft."],
     ['!remove --Soft mallory x', "I don't know the flag --Soft."],
     ['!remove -s mallory x', "I don't know the flag -s."],
+ ['!user --no-x mallory', "I don't know the flag --no-x."],
+    ['!remove --no-soft bob mallory x', "I don't know the flag --no-soft."],
     ['!list --a.b', "I don't know the flag --a.b."],
     ['!list --a.b=1', "I don't know the flag --a.b=1."],
     ['!list --limit', '--limit needs a value.'],
@@ -138,7 +140,7 @@ describe('arguments', () => {
   });
 
   test('free text is verbatim: flags, quotes, dashes, spaces, lines', () => {
-    for (const text of ['--soft is what I meant', 'said "no', '“curly” – dashes', 'two  spaces', 'a\nb', '«quoted»', "it's 5 o'clock", '-1', '--', '= --reason=x', '"a" b', '@bob:example.org too']) {
+    for (const text of ['spam --soft', 'said "no', '“curly” – dashes', 'two  spaces', 'a\nb', '«quoted»', "it's 5 o'clock", '-1', '--', '= --reason=x', '"a" b', '@bob:example.org too']) {
       expect(args(`!remove mallory ${text}`), text).toEqual({ user: mallory, reason: text, soft: false });
       if (!text.startsWith('--') && !text.startsWith('= ')) expect(args(`!note ${text}`), text).toEqual({ text });
     }
@@ -178,15 +180,16 @@ describe('no text makes it throw anything else, or hang', () => {
   });
 
   test('60 KB of anything in a moment', () => {
-    for (const piece of ['"', '“”', '--', '-', ' a', '--a ', 'opsroom', '@', '\u200b', '--limit ', '!', '"a" ']) {
-      const text = `!remove ${piece.repeat(60_000 / piece.length)}`;
-      const before = performance.now();
-      try {
-        read(text);
-      } catch (error) {
-        expect(error).toBeInstanceOf(OpsError);
+    for (const piece of ['"', '“”', '--', '-', 'a', ' a', '--a ', 'opsroom', '@', '\u200b', '--limit ', '!', '"a" ']) {
+      for (const start of ['!remove ', '!', 'opsroom: ']) {
+        const before = performance.now();
+        try {
+          read(start + piece.repeat(60_000 / piece.length));
+        } catch (error) {
+          expect(error).toBeInstanceOf(OpsError);
+        }
+        expect(performance.now() - before, start + piece).toBeLessThan(1000);
       }
-      expect(performance.now() - before, piece).toBeLessThan(1000);
     }
   });
 });
@@ -227,7 +230,7 @@ describe('pills', () => {
 
   test('mean the id that they lead to, whatever name they show', () => {
     expect(args('!user Mal Lory', [pill('Mal Lory')])).toEqual({ user: mallory });
-    expect(args('!remove Mal Lory: spam', [pill('Mal Lory')])).toMatchObject({ reason: ': spam' });
+    expect(refusal('!remove Mal Lory: spam', [pill('Mal Lory')]).message).toContain('is not a Matrix user id');
     expect(args('!remove Bob spam', [pill('Bob')])).toEqual({ user: mallory, reason: 'spam', soft: false });
     expect(args(`!user ${mallory}`, [pill(mallory)])).toEqual({ user: mallory });
     expect(args('!remove Mal spam like Bob', [pill('Mal'), pill('Bob', '@bob:example.org')])).toMatchObject({ user: mallory, reason: 'spam like @bob:example.org' });
@@ -274,9 +277,9 @@ describe('pills', () => {
 
 describe('the line that finishes it', () => {
   test('reads back as the same arguments', () => {
-    const word = fc.stringMatching(/^[a-z][a-z0-9 ."']{0,8}$/).filter((text) => text.trim() === text);
+    const word = fc.stringMatching(/^[a-z][a-z0-9 ."']{0,8}$/).filter((text) => text.trim() === text && !(text.includes('"') && text.includes(' ')));
     const cases = fc.oneof(
-      fc.record({ name: fc.constant('remove'), args: fc.record({ user: fc.constant('mallory'), reason: fc.constantFrom('spam', '--soft x', 'said "no', 'a\nb'), soft: fc.boolean() }) }),
+      fc.record({ name: fc.constant('remove'), args: fc.record({ user: fc.constant('mallory'), reason: fc.constantFrom('spam', 'x --soft', 'said "no', 'a\nb'), soft: fc.boolean() }) }),
       fc.record({ name: fc.constant('grep'), args: fc.record({ service: word, re: word }) }),
       fc.record({ name: fc.constant('list'), args: fc.record({ limit: fc.constantFrom('1', '20'), idle: fc.constantFrom('2h', '90s'), open: fc.boolean(), text: fc.constantFrom('a', 'a b') }) }),
     );

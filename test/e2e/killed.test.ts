@@ -1,0 +1,96 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { BotMemory } from '#test/fixtures/bot-memory.ts';
+import type { BotProcess } from '#test/fixtures/bot-process.ts';
+import { makeNewcomers, type Newcomer } from '#test/fixtures/newcomers.ts';
+import { account, application, insideRooms, whoami } from '#test/fixtures/server-state.ts';
+import { installMs, OpsRoom } from '#test/ops-room.ts';
+
+// SIGKILL at a random moment of a disable: after the restart it ends, once.
+const kills = Number(process.env['OPSROOM_KILLS'] ?? 10);
+const longestMs = 1500;
+let world: OpsRoom;
+let people: Newcomer[];
+let bot: BotProcess;
+beforeAll(async () => {
+  world = await OpsRoom.open({ parts: ['synapse', 'livekit'] });
+  await world.stack.livekit;
+  people = await makeNewcomers(
+    world,
+    Array.from({ length: kills }, (_, n) => `target${n}`),
+  );
+  bot = await world.spawnBot();
+}, installMs);
+afterAll(async () => {
+  await bot?.[Symbol.asyncDispose]();
+  await world?.[Symbol.asyncDispose]();
+});
+
+type Step = { key: string; state: string; attempt: number };
+
+/** How far the bot's memory says it is. */
+function stateOf(command: string): { run: number | undefined; at: string } {
+  using memory = new BotMemory(world.dataDir);
+  const [run] = memory.all<{ id: number; state: string }>('SELECT id, state FROM runs WHERE key = ?', command);
+  if (!run || run.state !== 'running') return { run: run?.id, at: run?.state ?? 'nothing' };
+  const steps = memory.all<Step>('SELECT key, state FROM steps WHERE run = ? ORDER BY begun_at, rowid', run.id);
+  return { run: run.id, at: steps.at(-1)?.key ?? 'begun' };
+}
+
+/** What is not as it should be after one disable, in words; nothing when all is well. */
+async function faults(command: string, person: Newcomer): Promise<string[]> {
+  const wrong: string[] = [];
+  const want = (what: string, found: unknown, wanted: unknown): void => {
+    if (JSON.stringify(found) !== JSON.stringify(wanted)) wrong.push(`${person.name}: ${what} is ${JSON.stringify(found)}`);
+  };
+  using memory = new BotMemory(world.dataDir);
+  const runs = memory.all<{ id: number; state: string }>('SELECT id, state FROM runs WHERE key = ?', command);
+  want('runs', runs.map(({ state }) => state), ['done']);
+  const run = runs[0]?.id ?? 0;
+  const audit = memory.all<{ outcome: string }>('SELECT outcome FROM audit WHERE run = ? ORDER BY seq', run);
+  want('the audit', audit.map(({ outcome }) => outcome), ['asked', 'granted', 'begun', 'done']);
+  want('the chain', memory.verifyAudit().ok, true);
+  want('locks', memory.count('locks WHERE run = ?', run), 0);
+  want('the account', await account(world, person.userId), { locked: true, suspended: true, deactivated: false });
+  want('the token', await whoami(world.url, person.token), 401);
+  want('rooms', await insideRooms(world, person.userId), person.alone);
+  want('the application', await application(world, person.applicationId), { status: 'SUSPENDED', projects: [], credentials: 0 });
+  const said = world.room.events.filter(({ sender, root }) => sender === world.bot && root === command);
+  want('questions', said.filter(({ mark }) => mark?.kind === 'prompt').length, 1);
+  want('results', said.filter(({ mark }) => mark?.kind === 'reply' && mark.outcome !== 'waiting').map(({ mark }) => mark?.outcome), ['done']);
+  const redacted = new Set(world.room.events.flatMap(({ redacts }) => redacts ?? []));
+  const marks = world.room.events.filter(({ id, sender, reaction }) => sender === world.bot && reaction?.on === command && !redacted.has(id));
+  want('marks on the command', marks.map(({ reaction }) => reaction?.emoji), ['✅']);
+  return wrong;
+}
+
+test(`${kills} of ${kills} disables end exactly once`, async () => {
+  const moments: string[] = [];
+  const wrong: string[] = [];
+  for (const person of people) {
+    const { command, prompt } = await world.request('alice', `!disable ${person.name} test of a power cut`);
+    await world.react('alice', prompt.id, '✅');
+    const delayMs = Math.random() * longestMs;
+    await pause(delayMs);
+    await bot.kill();
+    moments.push(`${Math.round(delayMs)} ms: ${stateOf(command).at}`);
+    bot = await world.spawnBot();
+    await world.end(command);
+    await world.room.waitFor(({ reaction }) => reaction?.on === command && reaction.emoji === '✅', { what: 'the mark' });
+    // All that the bot had to say is in the room once it has nothing left to say.
+    await expect.poll(() => pending(), { timeout: 30_000, interval: 100 }).toBe(0);
+    wrong.push(...(await faults(command, person)));
+  }
+  // Nothing is done again by a later start.
+  await world.ask('alice', '!ping');
+  for (const event of world.room.events) {
+    if (event.mark?.command === 'disable' && event.mark.kind === 'reply' && event.mark.outcome !== 'done') wrong.push(event.body);
+  }
+  console.log(`killed at: ${moments.join(', ')}`);
+  expect(wrong).toEqual([]);
+}, 60_000 + kills * 30_000);
+
+function pending(): number {
+  using memory = new BotMemory(world.dataDir);
+  return memory.count(`outbox WHERE state = 'pending'`);
+}
