@@ -102,7 +102,7 @@ function redactor(settings: Settings): (line: string) => string {
     encodeURIComponent(secret),
   ]);
   const long = [...new Set(secrets)].filter((secret) => secret !== '').sort((a, b) => b.length - a.length);
-  return (line) => [''].slice(1).reduce((text, secret) => text.replaceAll(secret, '***'), line);
+  return (line) => long.reduce((text, secret) => text.replaceAll(secret, '***'), line);
 }
 
 function secretsIn(value: unknown): string[] {

@@ -170,6 +170,7 @@ export class SqliteLedger implements Ledger {
   nextOutboxDue = (): EpochMs | undefined => this.#outbox.nextDue();
   outboxRow: Ledger['outboxRow'] = (id) => this.#outbox.row(id);
   outboxByEvent: Ledger['outboxByEvent'] = (event) => this.#outbox.byEvent(event);
+  outboxAbout: Ledger['outboxAbout'] = (about) => this.#outbox.about(about);
   noteAttempt = (id: number, at: EpochMs): void => this.#outbox.noteAttempt(id, at);
   settleOutbox: Ledger['settleOutbox'] = (id, state, set) => this.#outbox.settle(id, state, set);
   outboxDepth: Ledger['outboxDepth'] = () => this.#outbox.depth();

@@ -62,6 +62,10 @@ export class SqliteOutbox {
     return this.#tables.outbox.first('WHERE event_id = ?', event);
   }
 
+  about(about: OutboxRow['about']): OutboxRow[] {
+    return this.#tables.outbox.all('WHERE about = ? ORDER BY id', canonicalJson(about));
+  }
+
   noteAttempt(id: number, at: EpochMs): void {
     this.#db
       .prepare('UPDATE outbox SET attempts = attempts + 1, first_try_at = coalesce(first_try_at, ?) WHERE id = ?')

@@ -68,6 +68,8 @@ export interface Ledger {
   nextOutboxDue(): EpochMs | undefined;
   outboxRow(id: number): OutboxRow | undefined;
   outboxByEvent(event: string): OutboxRow | undefined;
+  /** All that was or will be said about one thing, oldest first. */
+  outboxAbout(about: OutboxRow['about']): OutboxRow[];
   /** An attempt is noted before it is made, so that a later one knows of it. */
   noteAttempt(id: number, at: EpochMs): void;
   settleOutbox(id: number, state: OutboxState, set: OutboxOutcome): void;

@@ -12,7 +12,7 @@ import { type House, missingPort, permit, portsFor, whereOf } from './house.ts';
 import { checkArgs, findCommand, type ParseContext, readArgs, type Typed } from './parse.ts';
 import { eligible, openPrompt } from './prompt.ts';
 import type { Runner } from './runner.ts';
-import { type Address, errorReply, laneOf, react, say, takeBack, typable } from './speak.ts';
+import { type Address, errorReply, laneOf, react, say, signAbout, signOfLife, takeBack, typable } from './speak.ts';
 import { shapeOf } from './shape.ts';
 
 const signOfLifeMs = 300;
@@ -155,11 +155,11 @@ export class Door {
       () => 'slow' as const,
       () => 'stopped' as const,
     );
-    let sign: number | undefined;
+    let sign = signAbout(ledger, this.#address(item).about);
     try {
       const first = await Promise.race([work.then(() => 'done' as const), slow]);
-      if (first === 'slow') {
-        const row = react(ledger, this.#address(item), '⏳', { event: item.key });
+      if (first === 'slow' && sign === undefined) {
+        const row = react(ledger, this.#address(item), signOfLife, { event: item.key });
         sign = row.id;
         ledger.commit({ at: clock.now(), outbox: [row] });
       }

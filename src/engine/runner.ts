@@ -12,7 +12,7 @@ import { typedLine } from './parse.ts';
 import { recheck } from './recheck.ts';
 import { endReply } from './result.ts';
 import { shapeOf } from './shape.ts';
-import { type Address, laneOf, react, say, takeBack } from './speak.ts';
+import { type Address, laneOf, react, say, signAbout, signOfLife, takeBack } from './speak.ts';
 
 const signOfLifeMs = 300;
 const firstProgressMs = 3000;
@@ -101,7 +101,7 @@ export class Runner {
   }
 
   #work(run: Run): void {
-    const active: Active = { run, abort: new AbortController(), sign: undefined, saidAtMs: 0, work: Promise.resolve() };
+    const active: Active = { run, abort: new AbortController(), sign: this.#signOf(run), saidAtMs: 0, work: Promise.resolve() };
     this.#active.set(run.id, active);
     active.work = this.#apply(active)
       .catch((error: unknown) => this.#noteStuck(run.id, error))
@@ -143,10 +143,12 @@ export class Runner {
     }
   }
 
+  #signOf = (run: Run): number | undefined => signAbout(this.#house.ledger, { kind: 'run', id: run.id });
+
   #sign(active: Active): void {
     const event = active.run.where?.event;
     if (event === undefined || active.sign !== undefined || !this.#active.has(active.run.id) || this.#closing) return;
-    const row = react(this.#house.ledger, this.#address(active.run), '⏳', { event });
+    const row = react(this.#house.ledger, this.#address(active.run), signOfLife, { event });
     active.sign = row.id;
     this.#house.ledger.commit({ at: this.#house.clock.now(), outbox: [row] });
   }
@@ -174,7 +176,7 @@ export class Runner {
     const address = this.#address(run);
     const command = this.#command(run);
     const typed = command && typedLine(run.command, command, run.args);
-    const { hands, sign, also } = ending;
+    const { hands, sign = this.#signOf(run), also } = ending;
     const reply = endReply({ run: ended, error, hands, reply: ending.reply, typed, prefix: settings.prefix, command });
     const mark = { kind: 'reply' as const, command: run.command, run: runName(run.id), outcome: outcomeOf(state) };
     const event = run.where?.event;

@@ -58,6 +58,13 @@ export const react = (
   on: { event: string } | { outbox: number },
 ): NewOutboxRow => row(ledger, address, { kind: 'reaction', emoji, on });
 
+/** Shown on a command while it takes longer than a moment. */
+export const signOfLife = '⏳';
+
+/** The sign of life that stands on a command already: one process may set it and the next, after a crash, take it back. */
+export const signAbout = (ledger: Ledger, about: NewOutboxRow['about']): number | undefined =>
+  ledger.outboxAbout(about).find(({ content }) => content.kind === 'reaction' && content.emoji === signOfLife)?.id;
+
 export const takeBack = (ledger: Ledger, address: Address, outbox: number): NewOutboxRow =>
   row(ledger, address, { kind: 'redaction', of: { outbox } });
 

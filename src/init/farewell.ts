@@ -22,9 +22,9 @@ export function farewell(say: (line: string) => void, end: End): void {
       `${room} is encrypted, and this version cannot read encrypted rooms: make one that is not, and give it as --ops-room.`,
     !metrics &&
       'Synapse gives no metrics where they usually are: memory and database pool stay unknown (synapse.metricsUrls).',
-    answers['livekit-url'] === undefined && 'Calls are off until livekit is set there.',
+    answers['livekit-url'] === undefined && 'Calls are off until livekit is set in opsroom.yaml.',
     answers['postgres-host'] === undefined &&
-      'Backups and database checks are off until postgres and backups are set there.',
+      'Backups and database checks are off until postgres and backups are set in opsroom.yaml.',
     process.getuid?.() === 0 &&
       `If the bot runs as another user, give it the files: chown -R USER ${dirname(out)}/secrets ${out}`,
   ];

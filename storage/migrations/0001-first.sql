@@ -44,6 +44,7 @@ CREATE TABLE outbox (
   state TEXT NOT NULL, attempts INTEGER NOT NULL, first_try_at INTEGER, event_id TEXT, error TEXT
 ) STRICT;
 CREATE INDEX outbox_pending ON outbox (lane, id) WHERE state = 'pending';
+CREATE INDEX outbox_about ON outbox (about);
 CREATE INDEX outbox_event ON outbox (event_id) WHERE event_id IS NOT NULL;
 
 CREATE TABLE audit (

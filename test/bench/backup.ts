@@ -8,7 +8,7 @@ import { openBackups } from '#adapters/postgres/backups.ts';
 import { SystemClock } from '#adapters/system/clock.ts';
 import { openStack, type Stack } from '#sandbox/stack.ts';
 import { fillSynapseLike } from '#test/fixtures/synapse-like.ts';
-import { type Figure, isMet, table } from './figures.ts';
+import { type Figure, isMet, median, table } from './figures.ts';
 
 const events = 200_000;
 const rounds = 5;
@@ -54,28 +54,28 @@ export async function backup({ stack }: { stack: Pick<Stack, 'postgres' | 'sql'>
     const newest = await backups.find('latest');
     const verdict = newest && (await backups.verify(newest.manifest.id, quiet));
     if (verdict?.ok !== true) throw new Error(`The restore test failed: ${verdict?.problems.join('; ')}`);
-    // The best of each: what else the machine does only ever adds.
-    const best = (list: Round[], key: keyof Round): number => Math.min(...list.map((round) => round[key]));
+    const of = (list: Round[], key: keyof Round): number => median(list.map((round) => round[key]));
+    const best = (list: Round[]): number => Math.min(...list.map((round) => round.seconds));
     return [
       {
         what: 'backup: wall, of pg_dump | gzip',
         unit: 's',
-        ours: best(ours, 'seconds'),
-        baseline: best(guide, 'seconds'),
+        ours: of(ours, 'seconds'),
+        baseline: of(guide, 'seconds'),
         goal: 0.35,
       },
       {
         what: 'backup: size',
         unit: 'MB',
-        ours: best(ours, 'bytes') / 1e6,
-        baseline: best(guide, 'bytes') / 1e6,
+        ours: of(ours, 'bytes') / 1e6,
+        baseline: of(guide, 'bytes') / 1e6,
         goal: 0.85,
       },
       {
         what: 'backup: restore test, of pg_dump | gzip',
         unit: 's',
         ours: verdict.tookMs / 1000,
-        baseline: best(guide, 'seconds'),
+        baseline: of(guide, 'seconds'),
       },
     ];
   } finally {

@@ -33,7 +33,7 @@ function stateOf(command: string): { run: number | undefined; at: string } {
   using memory = new BotMemory(world.dataDir);
   const [run] = memory.all<{ id: number; state: string }>('SELECT id, state FROM runs WHERE key = ?', command);
   if (!run || run.state !== 'running') return { run: run?.id, at: run?.state ?? 'nothing' };
-  const steps = memory.all<Step>('SELECT key, state FROM steps WHERE run = ? ORDER BY begun_at, rowid', run.id);
+  const steps = memory.all<Step>('SELECT key, state FROM steps WHERE run = ? ORDER BY begun_at, key', run.id);
   return { run: run.id, at: steps.at(-1)?.key ?? 'begun' };
 }
 

@@ -155,10 +155,10 @@ export class SyncLoop {
     const takenAt = clock.now();
     let facts = this.#facts;
     for (const event of [...state, ...(events.length > 0 ? events : timeline)]) facts = learn(facts, event);
-    const said = events.flatMap((event) => itemOf(event, { site, room, bot, takenAt }) ?? []);
+    const asked = events.flatMap((event) => itemOf(event, { site, room, bot, takenAt }) ?? []);
     // Said and taken back while nobody listened: it asks nothing any more.
-    const takenBack = new Set(said.flatMap(({ sender, body }) => (body.kind === 'withdrawn' ? `${sender} ${body.event}` : [])));
-    const items = said.filter((item) => !takenBack.has(`${item.sender} ${item.key}`) && wanted(item));
+    const takenBack = new Set(asked.flatMap(({ sender, body }) => (body.kind === 'withdrawn' ? `${sender} ${body.event}` : [])));
+    const items = asked.filter((item) => !takenBack.has(`${item.sender} ${item.key}`) && wanted(item));
     const rooms = facts === this.#facts ? [] : [facts];
     const said = events.flatMap((event) => (event.sender === bot ? saidBy(event) : []));
     const fresh = sink.take({ stream, position, items, rooms, said });

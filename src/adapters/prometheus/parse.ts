@@ -3,8 +3,9 @@ import { OpsError } from '#domain/errors.ts';
 
 // The text exposition format 0.0.4, prometheus.io/docs/instrumenting/exposition_formats.
 const types = new Set<string>(['counter', 'gauge', 'histogram', 'summary', 'untyped']);
-const samplePattern = /^([A-Za-z_:][\w:]*)(?:\{(.*)\})?[ \t]+(\S+)(?:[ \t]+(-?\d+))?[ \t]*$/;
-const labelPattern = /[ \t]*([A-Za-z_]\w*)[ \t]*=[ \t]*"((?:[^"\\]|\\.)*)"[ \t]*(,|$)/y;
+// A line ends at \n only: with `s` the other line ends of Unicode are characters of a label like any other.
+const samplePattern = /^([A-Za-z_:][\w:]*)(?:\{(.*)\})?[ \t]+(\S+)(?:[ \t]+(-?\d+))?[ \t]*$/s;
+const labelPattern = /[ \t]*([A-Za-z_]\w*)[ \t]*=[ \t]*"((?:[^"\\]|\\.)*)"[ \t]*(,|$)/sy;
 const numberPattern = /^[+-]?(?:\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?)$/;
 const suffixes = ['_bucket', '_sum', '_count'];
 
@@ -25,7 +26,7 @@ function parseLabels(text: string): Record<string, string> | undefined {
   while (labelPattern.lastIndex < text.length) {
     const match = labelPattern.exec(text);
     if (match?.[1] === undefined || match[1] in labels) return undefined;
-    labels[match[1]] = (match[2] ?? '').replaceAll(/\\(.)/g, (_, char: string) => (char === 'n' ? '\n' : char));
+    labels[match[1]] = (match[2] ?? '').replaceAll(/\\(.)/gs, (_, char: string) => (char === 'n' ? '\n' : char));
   }
   return labels;
 }
@@ -72,7 +73,7 @@ function readComment(
   wanted: (name: string) => boolean,
   family: (name: string) => Family,
 ): void {
-  const match = /^#[ \t]+(HELP|TYPE)[ \t]+(\S+)(?:[ \t]+(.*))?$/.exec(row);
+  const match = /^#[ \t]+(HELP|TYPE)[ \t]+(\S+)(?:[ \t]+(.*))?$/s.exec(row);
   if (match?.[2] === undefined || !wanted(match[2])) return;
   const known = family(match[2]);
   if (match[1] === 'HELP') {

@@ -16,7 +16,7 @@ type Refusal = { response: Response; text: string; secrets: string[] };
 type Exchange = { timeoutMs: number; closing: boolean; secrets: string[] };
 type Kind = { kind: ErrorKind; why: string; hint?: string };
 
-const mend = 'On the host: npm start -- mend --settings FILE.';
+const mend = 'On the host, npm start -- init makes new tokens.';
 // Synapse's access, refresh and login tokens, and those of its authentication service.
 const tokenPattern = /\b(sy[tr]|syl|m[acp]t|m[ac]r)_[A-Za-z0-9_-]+/g;
 

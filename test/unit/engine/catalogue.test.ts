@@ -66,7 +66,7 @@ describe('what can be typed', () => {
   test('the nearest names, the nearest first', () => {
     const catalogue = of({ disable: query(none), enable: query(none), user: query(none), users: query(none), 'backup now': query(none) });
     expect(catalogue.near('diable')).toEqual(['disable', 'enable']);
-    expect(catalogue.near('usres')).toEqual(['users', 'user']);
+    expect(catalogue.near('usres')).toEqual(['users']);
     expect(catalogue.near('USER')).toEqual(['user', 'users']);
     expect(catalogue.near('backup nwo')).toEqual(['backup now']);
     expect(catalogue.near('x')).toEqual([]);
