@@ -39,6 +39,8 @@ import { loadChecks, loadJobs, openWatch } from './watch.ts';
 
 const site = 'default';
 const tickMs = 1000;
+// What was asked while the bot was away is answered before the checks ask the same homeserver a dozen things.
+const firstLookMs = 1000;
 const graceMs = 5000;
 const syncStaleMs = 120_000;
 
@@ -157,6 +159,7 @@ export async function openApp(settings: Settings, overrides: AppOverrides): Prom
       (item.body.kind === 'withdrawn' && ledger.runsBy({ key: item.body.event, limit: 1 }).length > 0),
     taken: () => intake.wake(),
     alsoRooms: () => probeRoom.rooms(),
+    recovered: () => sender.hasten(),
     seen: (event) => probeRoom.seen(event),
   });
 
@@ -167,7 +170,8 @@ export async function openApp(settings: Settings, overrides: AppOverrides): Prom
     approvals.tick();
     watch.alerter.tick();
   };
-  const loops = [sender.run(stop.signal), intake.run(stop.signal), ticking(clock, stop.signal, log, tick), watch.prober.run(stop.signal)];
+  const loops = [sender.run(stop.signal), intake.run(stop.signal), ticking(clock, stop.signal, log, tick)];
+  loops.push(clock.sleep(firstLookMs, stop.signal).then(() => watch.prober.run(stop.signal), () => {}));
   if (parts.ports.calls) loops.push(new Warden({ calls: parts.ports.calls, takings, clock, log }).run(stop.signal));
   stack.defer(async () => {
     await runner.close(graceMs);

@@ -173,6 +173,7 @@ export class SqliteLedger implements Ledger {
   outboxAbout: Ledger['outboxAbout'] = (about) => this.#outbox.about(about);
   noteAttempt = (id: number, at: EpochMs): void => this.#outbox.noteAttempt(id, at);
   settleOutbox: Ledger['settleOutbox'] = (id, state, set) => this.#outbox.settle(id, state, set);
+  hastenOutbox: Ledger['hastenOutbox'] = (now) => this.#outbox.hasten(now);
   outboxDepth: Ledger['outboxDepth'] = () => this.#outbox.depth();
 
   incident(id: number): Incident | undefined {

@@ -20,10 +20,16 @@ export class SqliteOutbox {
   put(row: NewOutboxRow): void {
     const untried = `state = 'pending' AND attempts = 0`;
     const target =
-      (row.replaces === undefined ? undefined : this.#tables.outbox.first(`WHERE id = ? AND ${untried}`, row.replaces)) ??
+      (row.replaces === undefined
+        ? undefined
+        : this.#tables.outbox.first(`WHERE id = ? AND ${untried}`, row.replaces)) ??
       (row.collapse === undefined
         ? undefined
-        : this.#tables.outbox.first(`WHERE collapse = ? AND lane = ? AND ${untried} ORDER BY id DESC LIMIT 1`, row.collapse, row.lane));
+        : this.#tables.outbox.first(
+            `WHERE collapse = ? AND lane = ? AND ${untried} ORDER BY id DESC LIMIT 1`,
+            row.collapse,
+            row.lane,
+          ));
     if (target !== undefined && target.content.kind === row.content.kind) {
       this.#db
         .prepare('UPDATE outbox SET content = ?, due_at = min(due_at, ?) WHERE id = ?')
@@ -50,7 +56,9 @@ export class SqliteOutbox {
 
   nextDue(): EpochMs | undefined {
     const heads = `SELECT min(id) FROM outbox WHERE state = 'pending' GROUP BY lane`;
-    const due = this.#db.prepare(`SELECT min(due_at) FROM outbox WHERE id IN (${heads})`).pluck().get() as number | null;
+    const due = this.#db.prepare(`SELECT min(due_at) FROM outbox WHERE id IN (${heads})`).pluck().get() as
+      | number
+      | null;
     return due ?? undefined;
   }
 
@@ -87,6 +95,12 @@ export class SqliteOutbox {
          attempts = attempts - ? WHERE id = ?`,
       )
       .run(state, set.eventId ?? null, set.error ?? null, set.dueAt ?? null, set.refused ? 1 : 0, id);
+  }
+
+  /** A refused row counts as untried. */
+  hasten(now: EpochMs): number {
+    const sql = `UPDATE outbox SET due_at = @now WHERE state = 'pending' AND attempts > 0 AND due_at > @now`;
+    return this.#db.prepare(sql).run({ now }).changes;
   }
 
   depth(): { pending: number; oldestAt: EpochMs | undefined } {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Accounts, Puppet, UserId } from '#domain/accounts.ts';
 import { isIdentityOf } from '#domain/calls.ts';
-import { OpsError } from '#domain/errors.ts';
+import { asOpsError, OpsError } from '#domain/errors.ts';
 import { ago } from '#domain/duration.ts';
 import type { Line, Reply } from '#domain/messages.ts';
 import type { RoomId } from '#domain/rooms.ts';
@@ -24,8 +24,9 @@ export default defineChange({
   undo: 'partly',
   needs: ['accounts', 'rooms', 'takings'],
   wants: ['calls', 'roster', 'sessions'],
-  // Where the person is may move until the yes, and must not void it: rooms are facts here and read again in `apply`.
-  plan: z.strictObject({ user: z.string(), reason: z.string(), soft: z.boolean(), rosterId: z.string().nullable() }),
+  // Where the person is may move until the yes, and must not void it: rooms are facts here and read again in `apply`. So
+  // is the application, which may be down in the very hour.
+  plan: z.strictObject({ user: z.string(), reason: z.string(), soft: z.boolean() }),
   afterCrash: 'resume',
   steps: {
     suspend: { title: 'suspend the account', again: 'safe' },
@@ -47,15 +48,15 @@ export default defineChange({
       throw new OpsError('conflict', `${args.user} is deactivated already: nothing is left to disable.`);
     }
     // At once: this is read again after the yes, while the person is still inside.
-    const [{ person, projects }, { rooms, alone }, devices, inCall] = await Promise.all([
+    const [application, { rooms, alone }, devices, inCall] = await Promise.all([
       inApplication(args.user, ports.roster),
       whereabouts(args.user, ports),
       ports.accounts.devices(args.user),
       ports.calls && countInCalls(args.user, ports.calls).catch(() => undefined),
     ]);
     return {
-      plan: { user: args.user, reason: args.reason, soft: args.soft, rosterId: person?.id ?? null },
-      facts: { account, rooms: rooms.length, alone, devices: devices.length, inCall, projects, status: person?.rawStatus },
+      plan: { user: args.user, reason: args.reason, soft: args.soft },
+      facts: { account, rooms: rooms.length, alone, devices: devices.length, inCall, application },
       touches: {
         users: [{ user: args.user, admin: account.admin, appService: account.appService !== undefined }],
       },
@@ -73,7 +74,7 @@ export default defineChange({
         blocks: [{ kind: 'list', items: [who, calls, `why: ${plan.reason}`] }],
       };
     }
-    const app = facts.status === undefined ? 'application: not known there' : `application: ${facts.status} → suspended, ${many(facts.projects ?? 0, 'project')} taken`;
+    const app = `application: ${facts.application}`;
     const items: Line[] = [
       who,
       `chat: ${many(facts.devices, 'session')} ended, out of ${many(facts.rooms, 'room')}`,
@@ -117,9 +118,13 @@ export default defineChange({
       const taken = await snapshot(user, run.id, { ...ports, site: bot.site });
       return { rooms: taken.rooms.length, alone: taken.alone.slice(0, 20) };
     });
-    const { rosterId } = plan;
-    if (roster && rosterId !== null) await run.attempt('status', () => roster.setStatus(rosterId, 'suspended'));
-    else run.skip('status', roster ? 'not known to the application' : 'no application is configured');
+    const rosterId = roster
+      ? await run.attempt('status', async () => {
+          const person = await roster.findByMatrix(user);
+          if (person !== undefined) await roster.setStatus(person.id, 'suspended');
+          return person?.id ?? null;
+        })
+      : run.skip('status', 'no application is configured');
     await run.step('password', () => accounts.setPassword(user, randomBytes(48).toString('base64url')));
     if (sessions) await run.attempt('tokens', () => sessions.forgetOpenIdTokens(user));
     else run.skip('tokens', "the homeserver's database is not configured");
@@ -135,10 +140,11 @@ export default defineChange({
       await acting?.then((token) => token.logout()).catch(() => {});
     }
     if (roster && rosterId !== null) {
-      await run.attempt('projects', async () => ({
-        projects: await roster.removeMemberships(rosterId),
-        credentials: await roster.deleteCredentials(rosterId),
-      }));
+      await run.attempt('projects', async () => {
+        const id = rosterId ?? (await roster.findByMatrix(user))?.id;
+        if (id === undefined) return undefined;
+        return { projects: await roster.removeMemberships(id), credentials: await roster.deleteCredentials(id) };
+      });
     } else run.skip('projects', roster ? 'not known to the application' : 'no application is configured');
     await run.attempt('prove', () => proveOut(user, accounts, taken?.alone ?? []));
     await run.step('lock', () => accounts.setLocked(user, true));
@@ -159,9 +165,17 @@ async function actFor(user: UserId, accounts: Accounts): Promise<Puppet> {
   return accounts.actAs(user, puppetValidMs);
 }
 
-async function inApplication(user: UserId, roster: Roster | undefined) {
-  const person = await roster?.findByMatrix(user);
-  return { person, projects: person && (await roster?.snapshot(person.id))?.projects.length };
+/** What is to change there, in words. An application that is down keeps nobody in chat. */
+async function inApplication(user: UserId, roster: Roster | undefined): Promise<string> {
+  if (roster === undefined) return 'not known there';
+  try {
+    const person = await roster.findByMatrix(user);
+    if (person === undefined) return 'not known there';
+    const { projects } = await roster.snapshot(person.id);
+    return `${person.rawStatus} → suspended, ${many(projects.length, 'project')} taken`;
+  } catch (error) {
+    return `cannot be asked, so this will be left to do: ${asOpsError(error).message}`;
+  }
 }
 
 async function countInCalls(user: UserId, calls: NonNullable<Parameters<typeof removeFromCalls>[1]>): Promise<number> {

@@ -73,6 +73,8 @@ export interface Ledger {
   /** An attempt is noted before it is made, so that a later one knows of it. */
   noteAttempt(id: number, at: EpochMs): void;
   settleOutbox(id: number, state: OutboxState, set: OutboxOutcome): void;
+  /** Makes due now what waits since a try that failed, unless it was refused by a limit. Gives how many. */
+  hastenOutbox(now: EpochMs): number;
   outboxDepth(): { pending: number; oldestAt: EpochMs | undefined };
 
   incident(id: number): Incident | undefined;

@@ -83,6 +83,7 @@ function judgeTouches(question: Question, person: Person | undefined): Decision 
   }
   const users = touches?.users?.length ?? 0;
   const rooms = touches?.rooms?.length ?? 0;
-  if (users > (question.limits?.users ?? 5) || rooms > (question.limits?.rooms ?? 10)) need = stronger(need, 'two-person');
+  if (users > (question.limits?.users ?? 5) || rooms > (question.limits?.rooms ?? 10))
+    need = stronger(need, 'two-person');
   return { allow: true, need };
 }

@@ -82,7 +82,13 @@ export class Approvals implements ApprovalsPort {
 
   #address(run: Run): Address {
     const where = run.where ?? { room: this.#house.ports(run.site).bot.opsRoom, thread: undefined, event: undefined };
-    return { site: run.site, where, lane: laneOf(run.key), about: { kind: 'run', id: run.id }, at: this.#house.clock.now() };
+    return {
+      site: run.site,
+      where,
+      lane: laneOf(run.key),
+      about: { kind: 'run', id: run.id },
+      at: this.#house.clock.now(),
+    };
   }
 
   #audit(run: Run, actor: UserId, outcome: string, detail: { [key: string]: string }) {
@@ -115,7 +121,8 @@ export class Approvals implements ApprovalsPort {
     if (result.state === 'granted') {
       ledger.commit(change);
       void this.#runner.proceed(run.id);
-    } else this.#runner.end(run, 'denied', new OpsError('denied', `${voter} said no; nothing was done.`), { also: change });
+    } else
+      this.#runner.end(run, 'denied', new OpsError('denied', `${voter} said no; nothing was done.`), { also: change });
     return undefined;
   }
 
@@ -125,7 +132,9 @@ export class Approvals implements ApprovalsPort {
     for (const { prompt, run } of this.open()) {
       if (now >= prompt.expiresAt) {
         const also = { prompts: [{ ...prompt, rev: prompt.rev + 1, state: 'expired' as const, remindAt: undefined }] };
-        this.#runner.end(run, 'expired', new OpsError('cancelled', 'Nobody answered in time; nothing was done.'), { also });
+        this.#runner.end(run, 'expired', new OpsError('cancelled', 'Nobody answered in time; nothing was done.'), {
+          also,
+        });
       } else if (prompt.remindAt !== undefined && now >= prompt.remindAt) this.#remind(prompt, run, now);
     }
   }
@@ -142,8 +151,18 @@ export class Approvals implements ApprovalsPort {
       ledger.commit({ at: now, prompts: [{ ...again, remindAt: undefined }] });
       return;
     }
-    const title = [{ user: next }, ` ${run.actor} still waits for a second person: `, { code: `${settings.prefix}approve ${prompt.code}` }];
-    const mark = { kind: 'prompt' as const, command: run.command, run: runName(run.id), outcome: 'waiting' as const, code: prompt.code };
+    const title = [
+      { user: next },
+      ` ${run.actor} still waits for a second person: `,
+      { code: `${settings.prefix}approve ${prompt.code}` },
+    ];
+    const mark = {
+      kind: 'prompt' as const,
+      command: run.command,
+      run: runName(run.id),
+      outcome: 'waiting' as const,
+      code: prompt.code,
+    };
     const row = say(ledger, this.#address(run), { title }, mark, { rings: true, mentions: [next] });
     ledger.commit({ at: now, prompts: [again], outbox: [row] });
   }

@@ -26,12 +26,15 @@ export function argumentsOf(command: Command): Argument[] {
   for (const name of positional) if (!all.some((a) => a.name === name)) throw new Error(`no argument "${name}"`);
   const ordered = positional.map((name) => all.find((a) => a.name === name)!);
   const open = ordered.findIndex((a) => a.kind === 'rest' || a.kind === 'words');
-  if (open !== -1 && open !== ordered.length - 1) throw new Error('only the last argument can take the rest of the line');
+  if (open !== -1 && open !== ordered.length - 1)
+    throw new Error('only the last argument can take the rest of the line');
   return [...ordered, ...all.filter((a) => !a.positional)];
 }
 
 const labelOf = (argument: Argument): string => {
-  const name = argument.positional ? argument.name : `--${argument.name}${argument.kind === 'flag' ? '' : ` ${argument.label}`}`;
+  const name = argument.positional
+    ? argument.name
+    : `--${argument.name}${argument.kind === 'flag' ? '' : ` ${argument.label}`}`;
   const shown = argument.positional && argument.kind === 'user' && argument.name === 'user' ? '@user' : name;
   return argument.required ? (argument.positional ? `<${shown}>`.replace('<@user>', '@user') : shown) : `[${shown}]`;
 };
@@ -42,7 +45,10 @@ export class Catalogue implements CataloguePort {
   readonly #missing: (command: Command) => string | undefined;
 
   /** `missing` names the part that is off when the command needs it. Throws when a declaration can't work. */
-  constructor(commands: ReadonlyMap<string, Command>, missing: (command: Command) => string | undefined = () => undefined) {
+  constructor(
+    commands: ReadonlyMap<string, Command>,
+    missing: (command: Command) => string | undefined = () => undefined,
+  ) {
     this.#commands = commands;
     this.#missing = missing;
     for (const [name, command] of commands) {
@@ -111,12 +117,14 @@ export class Catalogue implements CataloguePort {
 
   near(name: string): string[] {
     const allowed = (known: string): number => Math.max(1, Math.floor(Math.min(known.length, name.length) / 3));
-    return this.names()
-      // Words of very different lengths are never near; a stranger's endless word must cost nothing.
-      .filter((known) => Math.abs(known.length - name.length) <= allowed(known))
-      .map((known) => ({ known, far: distance(name.toLowerCase(), known) }))
-      .filter(({ known, far }) => far <= allowed(known))
-      .sort((a, b) => a.far - b.far)
-      .map(({ known }) => known);
+    return (
+      this.names()
+        // Words of very different lengths are never near; a stranger's endless word must cost nothing.
+        .filter((known) => Math.abs(known.length - name.length) <= allowed(known))
+        .map((known) => ({ known, far: distance(name.toLowerCase(), known) }))
+        .filter(({ known, far }) => far <= allowed(known))
+        .sort((a, b) => a.far - b.far)
+        .map(({ known }) => known)
+    );
   }
 }

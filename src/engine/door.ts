@@ -10,7 +10,7 @@ import { advance, type Run } from '#domain/runs.ts';
 import type { Caller, ChangeCommand, Prepared, Query } from './command.ts';
 import { type House, missingPort, permit, portsFor, whereOf } from './house.ts';
 import { checkArgs, findCommand, type ParseContext, readArgs, type Typed } from './parse.ts';
-import { eligible, openPrompt } from './prompt.ts';
+import { eligible, moreApprovers, openPrompt } from './prompt.ts';
 import type { Runner } from './runner.ts';
 import { type Address, errorReply, laneOf, react, say, signAbout, signOfLife, takeBack, typable } from './speak.ts';
 import { shapeOf } from './shape.ts';
@@ -279,7 +279,7 @@ export class Door {
       need === 'two-person' ? eligible({ people, caller: run.actor, touches: run.touches, role, joined }) : [];
     if (need === 'two-person' && approvers.length === 0) {
       throw new OpsError('denied', `This needs a second person with the role ${role}, and there is nobody else.`, {
-        hint: `An owner can add one: ${house.settings.prefix}people add @name ${role}`,
+        hint: moreApprovers(role, house.settings.prefix),
       });
     }
     const waiting = { ...advance(run, 'waiting'), rev: 1 };

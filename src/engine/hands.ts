@@ -111,13 +111,10 @@ export class Hands implements RunHands<string> {
     return ops;
   }
 
-  async step<T>(
-    key: string,
-    act: (signal: AbortSignal) => Promise<T>,
-    options: { look?: Look<T> } = {},
-  ): Promise<T> {
+  async step<T>(key: string, act: (signal: AbortSignal) => Promise<T>, options: { look?: Look<T> } = {}): Promise<T> {
     const declared = this.#declared(key);
-    if (declared.again === 'look' && !options.look) throw new OpsError('internal', `Step "${key}" has no probe to look with.`);
+    if (declared.again === 'look' && !options.look)
+      throw new OpsError('internal', `Step "${key}" has no probe to look with.`);
     const keep = declared.keep ?? true;
     const known = this.#steps.get(key);
     if (known?.state === 'done' && keep) return known.kept as T;
@@ -132,7 +129,10 @@ export class Hands implements RunHands<string> {
     }
     const kept = keep && result !== undefined ? (result as Json) : undefined;
     if (kept !== undefined && Buffer.byteLength(canonicalJson(kept)) > maxKeptBytes) {
-      throw this.#fail(step, new OpsError('internal', `The result of step "${key}" is above 4 KB.`, { effect: 'done' }));
+      throw this.#fail(
+        step,
+        new OpsError('internal', `The result of step "${key}" is above 4 KB.`, { effect: 'done' }),
+      );
     }
     this.#write({ ...step, state: 'done', kept, endedAt: this.#clock.now() });
     return result;
@@ -179,7 +179,9 @@ export class Hands implements RunHands<string> {
     }
     const names = failed.map(({ item, why }) => `${options.name?.(item) ?? String(item)} (${why})`);
     if (failed.length > 0) {
-      this.failures.push(`${this.titleOf(key)}: ${failed.length} of ${items.length} failed: ${names.slice(0, 5).join('; ')}`);
+      this.failures.push(
+        `${this.titleOf(key)}: ${failed.length} of ${items.length} failed: ${names.slice(0, 5).join('; ')}`,
+      );
       this.#fail(step, new OpsError('unavailable', names.join('; ').slice(0, 1000)));
     } else this.#write({ ...step, state: 'done', endedAt: this.#clock.now() });
     return { failed };

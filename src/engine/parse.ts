@@ -61,7 +61,10 @@ function withPills(text: string, links: ParseContext['links'], start: number): s
 /** What was typed and each of its words in singular and plural, as typed first. */
 const namesOf = (words: readonly string[]): string[] =>
   words.reduce<string[]>(
-    (names, word) => [word, word.endsWith('s') ? word.slice(0, -1) : `${word}s`].flatMap((form) => names.map((name) => `${name} ${form}`.trim())),
+    (names, word) =>
+      [word, word.endsWith('s') ? word.slice(0, -1) : `${word}s`].flatMap((form) =>
+        names.map((name) => `${name} ${form}`.trim()),
+      ),
     [''],
   );
 
@@ -106,7 +109,8 @@ export function resolveUser(text: string, serverName: string | undefined): UserI
   if (linked) return parseUserId(linked);
   const name = text.startsWith('@') ? text.slice(1) : text;
   if (name.includes(':')) return parseUserId(`@${name}`);
-  if (name.includes('@')) throw new OpsError('invalid', `"${text}" is an e-mail address.`, { hint: 'Type the Matrix id.' });
+  if (name.includes('@'))
+    throw new OpsError('invalid', `"${text}" is an e-mail address.`, { hint: 'Type the Matrix id.' });
   if (serverName === undefined) {
     throw new OpsError('unavailable', `The homeserver's name is not known yet, so "${text}" needs its full id.`);
   }
@@ -132,21 +136,27 @@ export function readArgs(parsed: Parsed & { kind: 'command' }, catalogue: Catalo
     const isFlag = valued === 'dry-run' || flags.some((flag) => flag.name === valued && flag.kind === 'flag');
     if (isFlag) throw invalid(`--${valued} takes no value.`);
   }
-  const parsedFlags = yargs(head.map((word) => word.text), {
-    boolean: [...flags.filter((f) => f.kind === 'flag').map((f) => f.name), ...(command.kind === 'change' ? ['dry-run'] : [])],
-    string: flags.filter((f) => f.kind !== 'flag').map((f) => f.name),
-    configuration: {
-      'short-option-groups': false,
-      'camel-case-expansion': false,
-      'dot-notation': false,
-      'parse-numbers': false,
-      'parse-positional-numbers': false,
-      'boolean-negation': false,
-      'duplicate-arguments-array': false,
-      'greedy-arrays': false,
-      'unknown-options-as-args': true,
+  const parsedFlags = yargs(
+    head.map((word) => word.text),
+    {
+      boolean: [
+        ...flags.filter((f) => f.kind === 'flag').map((f) => f.name),
+        ...(command.kind === 'change' ? ['dry-run'] : []),
+      ],
+      string: flags.filter((f) => f.kind !== 'flag').map((f) => f.name),
+      configuration: {
+        'short-option-groups': false,
+        'camel-case-expansion': false,
+        'dot-notation': false,
+        'parse-numbers': false,
+        'parse-positional-numbers': false,
+        'boolean-negation': false,
+        'duplicate-arguments-array': false,
+        'greedy-arrays': false,
+        'unknown-options-as-args': true,
+      },
     },
-  });
+  );
   const bare = parsedFlags._.map(String);
   const known = new Set(['_', 'dry-run', ...flags.map((f) => f.name)]);
   // With `--no-x` beside a known `x` the parser would take the next word for a value.
@@ -169,7 +179,12 @@ export function readArgs(parsed: Parsed & { kind: 'command' }, catalogue: Catalo
     if (word !== undefined) raw[argument.name] = word;
   });
   if (takesRest && tail !== undefined && open) {
-    raw[open.name] = open.kind === 'rest' ? text.slice(tail).trim() : splitWords(text.slice(tail)).map((w) => w.text).join(' ');
+    raw[open.name] =
+      open.kind === 'rest'
+        ? text.slice(tail).trim()
+        : splitWords(text.slice(tail))
+            .map((w) => w.text)
+            .join(' ');
   }
   for (const argument of all) {
     if (argument.required && raw[argument.name] === undefined) throw invalid(`<${argument.name}> is missing.`);
@@ -178,7 +193,11 @@ export function readArgs(parsed: Parsed & { kind: 'command' }, catalogue: Catalo
 }
 
 /** Flags stand before free text: from the first word of the free text on nothing is a flag. */
-function splitAtRest(words: Word[], positional: Argument[], flags: Argument[]): { head: Word[]; tail: number | undefined } {
+function splitAtRest(
+  words: Word[],
+  positional: Argument[],
+  flags: Argument[],
+): { head: Word[]; tail: number | undefined } {
   const open = positional.at(-1);
   if (open?.kind !== 'rest' && open?.kind !== 'words') return { head: words, tail: undefined };
   let seen = 0;
@@ -199,7 +218,8 @@ export function checkArgs(typed: Typed, catalogue: Catalogue, context: ParseCont
   const raw = { ...typed.args };
   for (const argument of argumentsOf(typed.command)) {
     const value = raw[argument.name];
-    if (argument.kind === 'user' && typeof value === 'string') raw[argument.name] = resolveUser(value, context.serverName);
+    if (argument.kind === 'user' && typeof value === 'string')
+      raw[argument.name] = resolveUser(value, context.serverName);
   }
   const result = typed.command.args.safeParse(raw);
   if (result.success) return result.data;

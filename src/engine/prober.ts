@@ -27,6 +27,8 @@ const defaultKeepMs = 8 * 86_400_000;
 const trimEveryMs = 6 * 3_600_000;
 // A rate needs two scrapes: after a start the second comes sooner than its period.
 const secondReadMs = 20_000;
+// Apart, so that an answer to a person never waits for all of them at once.
+const apartMs = 50;
 
 /** Runs every check at its period, stores what it read, judges it and tells. A check that fails is a reading too. */
 export class Prober {
@@ -59,7 +61,7 @@ export class Prober {
   async run(signal: AbortSignal): Promise<void> {
     const { clock } = this.#options;
     const start = clock.monotonicMs();
-    for (const check of this.active) this.#due.set(check.name, start);
+    for (const [n, check] of this.active.entries()) this.#due.set(check.name, start + n * apartMs);
     let trimAt = start;
     while (!signal.aborted) {
       const now = clock.monotonicMs();

@@ -30,6 +30,12 @@ export function eligible(input: {
 const whoMay = (need: Need, caller: UserId, role: Role): string =>
   need === 'caller' ? `Only ${caller} can answer` : `A second person with the role ${role} has to answer, not ${caller}`;
 
+/** What to do when nobody else could say yes. From admin up a role itself takes two people. */
+export const moreApprovers = (role: Role, prefix: string): string =>
+  roleAtLeast(role, 'admin')
+    ? 'Put one under `people` in the settings file and start the bot again.'
+    : `An owner can add one: ${prefix}people add @name ${role}`;
+
 /** The question as it stands in the room: what would happen, who may say yes, until when, and the typed twin. */
 export function promptReply(input: {
   described: Reply;

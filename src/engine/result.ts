@@ -31,14 +31,22 @@ export function endReply(input: {
   if (error?.hint) blocks.push({ kind: 'text', lines: [error.hint] });
   const offers = [...(reply?.offers ?? []), ...(hands?.offers ?? [])];
   const repeatable = Object.values(input.command?.steps ?? {}).every((step) => step.again !== 'never');
-  if (unfinished && input.typed) offers.push({ text: repeatable ? 'Finish it (safe to repeat)' : 'Ask for it again', command: input.typed });
+  if (unfinished && input.typed)
+    offers.push({ text: repeatable ? 'Finish it (safe to repeat)' : 'Ask for it again', command: input.typed });
   if (run.state === 'interrupted') offers.push({ text: 'See what was done', command: `run ${runName(run.id)}` });
   const inverse = run.state === 'done' || run.state === 'partial' ? input.command?.inverse?.(run.plan) : undefined;
   if (inverse !== undefined) offers.push({ text: 'Undo', command: inverse });
-  const took = run.begunAt !== undefined && run.endedAt !== undefined ? ` · ${formatDuration(run.endedAt - run.begunAt)}` : '';
+  const took =
+    run.begunAt !== undefined && run.endedAt !== undefined ? ` · ${formatDuration(run.endedAt - run.begunAt)}` : '';
   blocks.push({ kind: 'text', lines: [`${runName(run.id)}${took}`] });
   // The outcome's sign leads; what the command found is in its words.
-  const whole: Reply = { ...reply, verdict: 'none', title: [`${sign} `, ...(Array.isArray(title) ? title : [title])], blocks, offers };
+  const whole: Reply = {
+    ...reply,
+    verdict: 'none',
+    title: [`${sign} `, ...(Array.isArray(title) ? title : [title])],
+    blocks,
+    offers,
+  };
   return typable(whole, prefix);
 }
 
@@ -58,9 +66,11 @@ function leftOf(hands: Hands, wentThrough: boolean): Line[] {
 
 function headline(run: Run, error: OpsError | undefined): string {
   const effect = error?.effect === 'unknown' ? ' The last step may or may not have been done.' : '';
-  const why = error?.kind === 'internal' ? `Internal error, see the log (${runName(run.id)}).` : (error?.message ?? run.state);
+  const why =
+    error?.kind === 'internal' ? `Internal error, see the log (${runName(run.id)}).` : (error?.message ?? run.state);
   if (run.state === 'partial') return `${run.command} stopped half-way: ${why}${effect}`;
   if (run.state === 'interrupted') return `${run.command} was interrupted: ${why}${effect}`;
-  if (run.state === 'failed') return `${run.command} failed${error?.effect === 'none' ? ', nothing was changed' : ''}: ${why}${effect}`;
+  if (run.state === 'failed')
+    return `${run.command} failed${error?.effect === 'none' ? ', nothing was changed' : ''}: ${why}${effect}`;
   return why;
 }

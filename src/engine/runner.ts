@@ -47,7 +47,13 @@ export class Runner {
 
   #address(run: Run): Address {
     const where = run.where ?? { room: this.#house.ports(run.site).bot.opsRoom, thread: undefined, event: undefined };
-    return { site: run.site, where, lane: laneOf(run.key), about: { kind: 'run', id: run.id }, at: this.#house.clock.now() };
+    return {
+      site: run.site,
+      where,
+      lane: laneOf(run.key),
+      about: { kind: 'run', id: run.id },
+      at: this.#house.clock.now(),
+    };
   }
 
   #audit(run: Run, outcome: string, detail: Json): AuditEntry {
@@ -78,7 +84,10 @@ export class Runner {
   /** The memory takes nothing (a full disk): the run is found again at the next start. */
   #noteStuck(run: number, error: unknown): void {
     const ops = asOpsError(error);
-    this.#house.log.error({ run, why: ops.message, cause: causeOf(ops) }, 'a run could not be settled; it is kept for the next start');
+    this.#house.log.error(
+      { run, why: ops.message, cause: causeOf(ops) },
+      'a run could not be settled; it is kept for the next start',
+    );
   }
 
   async #proceed(id: number): Promise<void> {
@@ -101,7 +110,13 @@ export class Runner {
   }
 
   #work(run: Run): void {
-    const active: Active = { run, abort: new AbortController(), sign: this.#signOf(run), saidAtMs: 0, work: Promise.resolve() };
+    const active: Active = {
+      run,
+      abort: new AbortController(),
+      sign: this.#signOf(run),
+      saidAtMs: 0,
+      work: Promise.resolve(),
+    };
     this.#active.set(run.id, active);
     active.work = this.#apply(active)
       .catch((error: unknown) => this.#noteStuck(run.id, error))
@@ -110,7 +125,8 @@ export class Runner {
 
   #hands(run: Run, command: ChangeCommand, active?: Active): Hands {
     const { ledger, clock } = this.#house;
-    const progress: HandsEvents['progress'] = (done, total, what) => active && this.#progress(active, done, total, what);
+    const progress: HandsEvents['progress'] = (done, total, what) =>
+      active && this.#progress(active, done, total, what);
     const signal = active?.abort.signal ?? AbortSignal.abort();
     return new Hands({ run, command, ledger, clock, signal, events: { progress } });
   }
@@ -119,17 +135,23 @@ export class Runner {
     const { clock, log } = this.#house;
     const { run } = active;
     const command = this.#command(run);
-    if (!command) return this.end(run, 'interrupted', new OpsError('conflict', `There is no command ${run.command} any more.`));
+    if (!command)
+      return this.end(run, 'interrupted', new OpsError('conflict', `There is no command ${run.command} any more.`));
     const hands = this.#hands(run, command, active);
     const timer = new AbortController();
     // Not slept through to its end, or not to be noted: it is only a sign.
-    clock.sleep(signOfLifeMs, timer.signal).then(
-      () => this.#sign(active),
-    ).catch(() => {});
+    clock
+      .sleep(signOfLifeMs, timer.signal)
+      .then(() => this.#sign(active))
+      .catch(() => {});
     try {
       const ports = this.#house.ports(run.site);
       const reply = await command.apply(run.plan, portsFor(command, ports), hands);
-      this.end(active.run, hands.failures.length > 0 ? 'partial' : 'done', undefined, { hands, reply, sign: active.sign });
+      this.end(active.run, hands.failures.length > 0 ? 'partial' : 'done', undefined, {
+        hands,
+        reply,
+        sign: active.sign,
+      });
     } catch (error) {
       if (this.#closing) return;
       const ops = asOpsError(error);
@@ -158,7 +180,8 @@ export class Runner {
     const { clock, ledger } = this.#house;
     const { run } = active;
     const now = clock.now();
-    if (this.#closing || now - (run.begunAt ?? now) < firstProgressMs || now - active.saidAtMs < progressEveryMs) return;
+    if (this.#closing || now - (run.begunAt ?? now) < firstProgressMs || now - active.saidAtMs < progressEveryMs)
+      return;
     active.saidAtMs = now;
     const address = this.#address(run);
     const share = total ? ` ${Math.floor((100 * done) / total)} %` : '';
@@ -216,7 +239,10 @@ export class Runner {
       return active.run;
     }
     const prompt = ledger.prompt({ run: id });
-    const closed = prompt?.state === 'open' ? [{ ...prompt, rev: prompt.rev + 1, state: 'cancelled' as const, remindAt: undefined }] : [];
+    const closed =
+      prompt?.state === 'open'
+        ? [{ ...prompt, rev: prompt.rev + 1, state: 'cancelled' as const, remindAt: undefined }]
+        : [];
     const error = new OpsError('cancelled', `Cancelled by ${by}; nothing was done.`);
     this.end(run, 'cancelled', error, { also: { ...also, prompts: closed } });
     return ledger.run(id) ?? run;
@@ -249,7 +275,13 @@ export class Runner {
 
   #forgetSteps(run: Run): void {
     const steps = this.#house.ledger.steps(run.id);
-    const fresh = steps.map((step) => ({ ...step, state: 'failed' as const, cursor: 0, kept: undefined, error: 'begun again' }));
+    const fresh = steps.map((step) => ({
+      ...step,
+      state: 'failed' as const,
+      cursor: 0,
+      kept: undefined,
+      error: 'begun again',
+    }));
     this.#house.ledger.commit({ at: this.#house.clock.now(), steps: fresh });
   }
 
@@ -263,4 +295,3 @@ export class Runner {
     await Promise.race([Promise.allSettled(works), clock.sleep(works.length > 0 ? 2000 : 0)]);
   }
 }
-

@@ -35,6 +35,12 @@ export class Sender {
     this.#wake();
   }
 
+  /** The homeserver is back: what waits because it was away is tried now, what is limited waits on. */
+  hasten(): void {
+    if (this.#ledger.hastenOutbox(this.#clock.now()) > 0) this.#heldUntilMs = 0;
+    this.wake();
+  }
+
   /** Until the signal is aborted; then what is in flight is finished. */
   async run(signal: AbortSignal): Promise<void> {
     signal.addEventListener('abort', () => this.wake(), { once: true });
@@ -44,9 +50,7 @@ export class Sender {
       const now = this.#clock.now();
       const free = now < this.#heldUntilMs ? 0 : parallelLanes - this.#inFlight.size;
       const rows =
-        free > 0
-          ? this.#ledger.dueOutbox(now, parallelLanes * 2).filter((row) => !this.#inFlight.has(row.lane))
-          : [];
+        free > 0 ? this.#ledger.dueOutbox(now, parallelLanes * 2).filter((row) => !this.#inFlight.has(row.lane)) : [];
       for (const row of rows.slice(0, free)) {
         this.#inFlight.add(row.lane);
         const flight = this.#send(row, signal)
@@ -69,7 +73,8 @@ export class Sender {
     const woken = new Promise<void>((resolve) => {
       this.#wake = resolve;
     });
-    const waitMs = this.#inFlight.size > 0 && due <= now ? longestRetryMs : Math.max(1, Math.min(due - now, longestRetryMs));
+    const waitMs =
+      this.#inFlight.size > 0 && due <= now ? longestRetryMs : Math.max(1, Math.min(due - now, longestRetryMs));
     const timed = this.#clock.sleep(waitMs, AbortSignal.any([signal, timer.signal])).catch(() => {});
     await Promise.race([woken, timed]);
     timer.abort();
@@ -90,13 +95,19 @@ export class Sender {
   /** The memory takes no note of what became of the row (a full disk): it stays pending, and its transaction the same. */
   #rememberFailed(row: OutboxRow, error: unknown): void {
     this.#heldUntilMs = Math.max(this.#heldUntilMs, this.#clock.now() + firstRetryMs);
-    this.#log.error({ outbox: row.id, why: asOpsError(error).message }, 'what was said cannot be noted; it will be said again');
+    this.#log.error(
+      { outbox: row.id, why: asOpsError(error).message },
+      'what was said cannot be noted; it will be said again',
+    );
   }
 
   #settleFailure(row: OutboxRow, error: ReturnType<typeof asOpsError>): void {
     const now = this.#clock.now();
     if (!comesBack.has(error.kind)) {
-      this.#log.error({ outbox: row.id, kind: error.kind, why: error.message, cause: causeOf(error) }, 'could not be said');
+      this.#log.error(
+        { outbox: row.id, kind: error.kind, why: error.message, cause: causeOf(error) },
+        'could not be said',
+      );
       this.#ledger.settleOutbox(row.id, 'failed', { error: error.message });
       return;
     }

@@ -28,7 +28,8 @@ function spanHtml(span: Span): string {
   if (typeof span === 'string') return escapeHtml(span);
   if ('code' in span) return `<code>${escapeHtml(span.code)}</code>`;
   if ('bold' in span) return `<b>${escapeHtml(span.bold)}</b>`;
-  if ('user' in span) return `<a href="https://matrix.to/#/${encodeURIComponent(span.user)}">${escapeHtml(span.user)}</a>`;
+  if ('user' in span)
+    return `<a href="https://matrix.to/#/${encodeURIComponent(span.user)}">${escapeHtml(span.user)}</a>`;
   const href = /^(https?|mailto|matrix):/i.test(span.link) ? span.link : '';
   return `<a href="${escapeHtml(href)}">${escapeHtml(span.text)}</a>`;
 }
@@ -40,7 +41,12 @@ function tableText(head: string[], rows: Line[][]): string {
   const cells = [head.map(show), ...rows.map((row) => row.map(lineText))];
   const widths = head.map((_, column) => Math.max(...cells.map((row) => [...(row[column] ?? '')].length)));
   return cells
-    .map((row) => row.map((cell, column) => cell + ' '.repeat(Math.max(0, (widths[column] ?? 0) - [...cell].length))).join('  ').trimEnd())
+    .map((row) =>
+      row
+        .map((cell, column) => cell + ' '.repeat(Math.max(0, (widths[column] ?? 0) - [...cell].length)))
+        .join('  ')
+        .trimEnd(),
+    )
     .join('\n');
 }
 
@@ -69,7 +75,9 @@ function blockHtml(block: Block): string {
     }
     case 'table': {
       const head = block.head.map((cell) => `<th>${escapeHtml(cell)}</th>`).join('');
-      const rows = block.rows.map((row) => `<tr>${row.map((cell) => `<td>${lineHtml(cell)}</td>`).join('')}</tr>`).join('');
+      const rows = block.rows
+        .map((row) => `<tr>${row.map((cell) => `<td>${lineHtml(cell)}</td>`).join('')}</tr>`)
+        .join('');
       return `<table><thead><tr>${head}</tr></thead><tbody>${rows}</tbody></table>`;
     }
     case 'code':

@@ -31,10 +31,20 @@ export function messageContent(
   const files: File[] = [...(content.reply.files ?? [])];
   let { body, html } = render(content.reply);
   if (Buffer.byteLength(JSON.stringify([body, html])) > longestBytes) {
-    files.push({ name: `${content.mark.command ?? 'answer'}.txt`.replaceAll(' ', '-'), mime: 'text/plain', content: body });
+    files.push({
+      name: `${content.mark.command ?? 'answer'}.txt`.replaceAll(' ', '-'),
+      mime: 'text/plain',
+      content: body,
+    });
     const whole = render({ title: content.reply.title }).body;
     const title = whole.length > longestTitle ? `${whole.slice(0, longestTitle)}…` : content.reply.title;
-    const cut = { ...content.reply, title, blocks: [{ kind: 'text' as const, lines: [`${body.slice(0, shownWhenCut)}…`, 'The whole text is in the file below.'] }] };
+    const cut = {
+      ...content.reply,
+      title,
+      blocks: [
+        { kind: 'text' as const, lines: [`${body.slice(0, shownWhenCut)}…`, 'The whole text is in the file below.'] },
+      ],
+    };
     ({ body, html } = render(cut));
   }
   const fresh: Record<string, unknown> = {

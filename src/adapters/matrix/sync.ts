@@ -11,7 +11,7 @@ import { learn, noFacts } from './facts.ts';
 const longPollMs = 30_000;
 const pageSize = 100;
 const mostPages = 100;
-const longestWaitMs = 30_000;
+const longestWaitMs = 5000;
 
 type Timeline = { events?: MatrixEvent[]; limited?: boolean; prev_batch?: string };
 type JoinedRoom = { timeline?: Timeline; state?: { events?: MatrixEvent[] } };
@@ -38,6 +38,8 @@ export type SyncOptions = {
   taken(items: InboxItem[]): void;
   /** Further rooms whose events are only shown, by `seen`; asked before each request. */
   alsoRooms?(): readonly RoomId[];
+  /** The homeserver answers again. */
+  recovered?(): void;
   /** Events of the further rooms as the sync shows them. */
   seen?(event: MatrixEvent): void;
 };
@@ -48,6 +50,7 @@ const stream = 'sync';
 export class SyncLoop {
   readonly #options: SyncOptions;
   #facts: RoomFacts;
+  #cutOff = false;
   #refiltered = Promise.withResolvers<undefined>();
   readonly #heard = Promise.withResolvers<void>();
   /** Monotonic time of the last good answer. */
@@ -75,10 +78,16 @@ export class SyncLoop {
         this.#heard.resolve();
         this.lastAnswerMs = clock.monotonicMs();
         waitMs = 500;
+        if (this.#cutOff) this.#options.recovered?.();
+        this.#cutOff = false;
       } catch (error) {
         if (signal.aborted) return;
+        this.#cutOff = true;
         const ops = asOpsError(error);
-        log.warn({ kind: ops.kind, why: ops.message, cause: causeOf(ops), waitMs }, 'the sync is interrupted; it goes on by itself');
+        log.warn(
+          { kind: ops.kind, why: ops.message, cause: causeOf(ops), waitMs },
+          'the sync is interrupted; it goes on by itself',
+        );
         await clock.sleep(ops.retryAfterMs ?? waitMs, signal).catch(() => {});
         waitMs = Math.min(longestWaitMs, waitMs * 2);
       }
@@ -95,7 +104,10 @@ export class SyncLoop {
         ephemeral: none,
         account_data: none,
         // Synapse caches an initial sync by its parameters for two minutes: the odd limit makes this one fresh.
-        timeline: { limit: first ? 1 : pageSize, ...(first ? { not_senders: [`@${this.#options.clock.now()}:fresh`] } : {}) },
+        timeline: {
+          limit: first ? 1 : pageSize,
+          ...(first ? { not_senders: [`@${this.#options.clock.now()}:fresh`] } : {}),
+        },
         state: { lazy_load_members: false },
       },
     });
@@ -114,7 +126,8 @@ export class SyncLoop {
     const refiltered = this.#refiltered.promise;
     const query = {
       filter: this.#filter(since === undefined),
-      timeout: since === undefined ? 0 : longPollMs,
+      // After an outage an answer is wanted at once: it says that the homeserver is back.
+      timeout: since === undefined || this.#cutOff ? 0 : longPollMs,
       ...(since === undefined ? {} : { since }),
     };
     const poll = request('GET', '/_matrix/client/v3/sync', query, null, longPollMs + 15_000);
@@ -125,11 +138,17 @@ export class SyncLoop {
     const joined = answer.rooms?.join?.[room];
     const timeline = joined?.timeline?.events ?? [];
     // What was said before the bot ever listened is not for it.
-    const missed = since === undefined || !joined?.timeline?.limited ? [] : await this.#backfill(joined.timeline, since);
+    const missed =
+      since === undefined || !joined?.timeline?.limited ? [] : await this.#backfill(joined.timeline, since);
     for (const also of this.#options.alsoRooms?.() ?? []) {
       for (const event of answer.rooms?.join?.[also]?.timeline?.events ?? []) this.#options.seen?.(event);
     }
-    this.#store(answer.next_batch, joined?.state?.events ?? [], since === undefined ? [] : [...missed, ...timeline], timeline);
+    this.#store(
+      answer.next_batch,
+      joined?.state?.events ?? [],
+      since === undefined ? [] : [...missed, ...timeline],
+      timeline,
+    );
   }
 
   /** The events between the last position and a timeline that the server cut short, oldest first. */
@@ -146,7 +165,8 @@ export class SyncLoop {
       events.push(...(answer.chunk ?? []));
       from = (answer.chunk ?? []).length === 0 ? undefined : answer.end;
     }
-    if (from !== undefined) log.warn({ pages: mostPages }, 'too much was said while away; the oldest of it was left out');
+    if (from !== undefined)
+      log.warn({ pages: mostPages }, 'too much was said while away; the oldest of it was left out');
     return events.reverse();
   }
 
@@ -157,7 +177,9 @@ export class SyncLoop {
     for (const event of [...state, ...(events.length > 0 ? events : timeline)]) facts = learn(facts, event);
     const asked = events.flatMap((event) => itemOf(event, { site, room, bot, takenAt }) ?? []);
     // Said and taken back while nobody listened: it asks nothing any more.
-    const takenBack = new Set(asked.flatMap(({ sender, body }) => (body.kind === 'withdrawn' ? `${sender} ${body.event}` : [])));
+    const takenBack = new Set(
+      asked.flatMap(({ sender, body }) => (body.kind === 'withdrawn' ? `${sender} ${body.event}` : [])),
+    );
     const items = asked.filter((item) => !takenBack.has(`${item.sender} ${item.key}`) && wanted(item));
     const rooms = facts === this.#facts ? [] : [facts];
     const said = events.flatMap((event) => (event.sender === bot ? saidBy(event) : []));

@@ -36,8 +36,8 @@ export type Child = {
  * is safe for both programs that run here: pg_dump only reads, pg_restore writes to a database that is thrown away.
  */
 export function startChild(
-  file: string,
-  args: string[],
+  name: string,
+  [file, ...args]: readonly [string, ...string[]],
   options: { env: Record<string, string>; pipe: 'stdin' | 'stdout'; secrets: string[] },
 ): Child {
   const child: ChildProcess = spawn(file, args, {
@@ -45,7 +45,6 @@ export function startChild(
     stdio: options.pipe === 'stdin' ? ['pipe', 'ignore', 'pipe'] : ['ignore', 'pipe', 'pipe'],
     shell: false,
   });
-  const name = file.slice(file.lastIndexOf('/') + 1);
   if (child.pid !== undefined) lowerPriority(child.pid);
   let said = '';
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {

@@ -6,7 +6,7 @@ import { type ZstdOptions, constants, createZstdCompress } from 'node:zlib';
 import { OpsError } from '#domain/errors.ts';
 import { startChild } from './child.ts';
 import type { DatabaseAddress } from './session.ts';
-import type { Tool } from './tools.ts';
+import { type Tool, withLargeWrites } from './tools.ts';
 
 /** Its rows must not come back: element-meta#2155, and Synapse's own advice. */
 export const oneTimeKeys = 'e2e_one_time_keys_json';
@@ -17,7 +17,7 @@ const pieceBytes = 1 << 20;
 const aheadBytes = 8 << 20;
 
 /**
- * Level 3's tables with the search of the fast levels: on Synapse's rows, which are half random base64, two thirds of
+ * Level 3's tables with the search of the fast levels: on rows like Synapse's, half random base64, two thirds of
  * the time for 1 % more bytes (measured; level 1 would be 10 % more).
  */
 const zstdOptions: ZstdOptions & TransformOptions = {
@@ -57,8 +57,9 @@ export async function writeDump(options: {
   const handle = await open(options.file, 'wx', 0o600);
   try {
     const child = startChild(
-      tool.file,
+      'pg_dump',
       [
+        ...(await withLargeWrites(tool.file)),
         '--format=custom',
         '--compress=0',
         `--snapshot=${options.snapshot}`,

@@ -33,8 +33,8 @@ export async function restoreDump(options: {
     '--no-tablespaces',
   ];
   const child = startChild(
-    tool.file,
-    ['--exit-on-error', ...left, ...connectionArgs(target), `--dbname=${target.database}`],
+    'pg_restore',
+    [tool.file, '--exit-on-error', ...left, ...connectionArgs(target), `--dbname=${target.database}`],
     { env: { ...options.env, PGOPTIONS: hasty }, pipe: 'stdin', secrets: [target.password ?? ''] },
   );
   if (child.stdin === null) throw new Error('pg_restore has no input');
