@@ -64,6 +64,8 @@ export async function backup({ stack }: { stack: Pick<Stack, 'postgres' | 'sql'>
         baseline: of(guide, 'seconds'),
         goal: 0.35,
       },
+      // What else the machine does only ever adds: the best of each is nearest to the truth on a busy one.
+      { what: 'backup: wall, best of each', unit: 's', ours: best(ours), baseline: best(guide) },
       {
         what: 'backup: size',
         unit: 'MB',

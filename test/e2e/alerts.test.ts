@@ -68,10 +68,16 @@ test('unanswered, the next is paged, then everyone; what is over is closed', asy
   await fire({ FirstFire: later(3_600_000), SecondFire: later(22_000) });
   const pages = [await page('SecondFire', 0), await page('SecondFire', 1), await page('SecondFire', 2)];
   expect(pages.map(({ msgtype }) => msgtype)).toEqual(['m.text', 'm.text', 'm.text']);
-  expect(pages.map(({ mentions }) => mentions.toSorted())).toEqual([[bob], [carol], ['@alice:opsroom.test', bob, carol]]);
+  expect(pages.map(({ mentions }) => mentions.toSorted())).toEqual([
+    [bob],
+    [carol],
+    ['@alice:opsroom.test', bob, carol],
+  ]);
   const [first, second, third] = pages.map(({ seenMs }) => seenMs) as [number, number, number];
   expect([second - first, third - second].every((ms) => ms > stepMs - 2000 && ms < stepMs + 3000)).toBe(true);
   expect((await world.ask('carol', '!ack all')).mark?.outcome).toBe('done');
   // Its message is edited when its turn comes; who asks is told at once.
-  await expect.poll(async () => (await world.ask('alice', '!alerts')).body, { timeout: 60_000, interval: 1000 }).not.toContain('SecondFire');
+  await expect
+    .poll(async () => (await world.ask('alice', '!alerts')).body, { timeout: 60_000, interval: 1000 })
+    .not.toContain('SecondFire');
 }, 120_000);

@@ -31,7 +31,9 @@ async function answers(commands: readonly string[]): Promise<Record<number, numb
   await pause(500);
   const counts: Record<number, number> = {};
   for (const command of commands) {
-    const said = world.room.events.filter(({ sender, root, type }) => sender === world.bot && root === command && type === 'm.room.message');
+    const said = world.room.events.filter(
+      ({ sender, root, type }) => sender === world.bot && root === command && type === 'm.room.message',
+    );
     counts[said.length] = (counts[said.length] ?? 0) + 1;
   }
   return counts;
@@ -42,7 +44,13 @@ test('100 commands at once', async () => {
   const commands = await burst(100);
   const saidMs = performance.now();
   expect(await answers(commands)).toEqual({ 1: 100 });
-  console.log('100 at once: typed in', Math.round(saidMs - begunMs), 'ms, answered in', Math.round(performance.now() - begunMs), 'ms');
+  console.log(
+    '100 at once: typed in',
+    Math.round(saidMs - begunMs),
+    'ms, answered in',
+    Math.round(performance.now() - begunMs),
+    'ms',
+  );
 }, 180_000);
 
 test('more than the sync shows at once', async () => {

@@ -72,7 +72,15 @@ export type TestHouseOptions = {
   alertReaction?: AlertReaction;
 };
 
-type Life = { storage: Storage; ledger: Ledger; power: Power; stop: AbortController; approvals: Approvals; runner: Runner; intake: Intake };
+type Life = {
+  storage: Storage;
+  ledger: Ledger;
+  power: Power;
+  stop: AbortController;
+  approvals: Approvals;
+  runner: Runner;
+  intake: Intake;
+};
 
 /** The engine on the real memory, with a clock that stands still and a room in which people type. */
 export class TestHouse implements AsyncDisposable {
@@ -125,7 +133,10 @@ export class TestHouse implements AsyncDisposable {
       startedAt: clock.now(),
       off: [{ part: 'calls', setting: 'livekit' }],
     };
-    const given = Object.entries(options.ports ?? {}).map(([name, port]) => [name, typeof port === 'object' ? power.outside(port) : port]);
+    const given = Object.entries(options.ports ?? {}).map(([name, port]) => [
+      name,
+      typeof port === 'object' ? power.outside(port) : port,
+    ]);
     const ports = {
       bot,
       clock,
@@ -139,7 +150,13 @@ export class TestHouse implements AsyncDisposable {
     } as SitePorts;
     const commands = options.commands?.(power.outside(this.world)) ?? {};
     const catalogue = new Catalogue(new Map(Object.entries(commands)), (command) => missingPort(command, ports));
-    const settings = { prefix: '!', callerMs: 300_000, twoPersonMs: 1_800_000, limits: { users: 5, rooms: 10 }, ...options.settings };
+    const settings = {
+      prefix: '!',
+      callerMs: 300_000,
+      twoPersonMs: 1_800_000,
+      limits: { users: 5, rooms: 10 },
+      ...options.settings,
+    };
     const house: House = { ledger, catalogue, clock, log, build: bot.version, settings, ports: () => ports };
     const runner = new Runner(house);
     const approvals = new Approvals(house, runner);
@@ -190,15 +207,27 @@ export class TestHouse implements AsyncDisposable {
   }
 
   /** Somebody types; gives what the room got since. The same event id again is the same message. */
-  async say(name: string, text: string, how: { event?: string; thread?: string; html?: string } = {}): Promise<string[]> {
+  async say(
+    name: string,
+    text: string,
+    how: { event?: string; thread?: string; html?: string } = {},
+  ): Promise<string[]> {
     const relates = how.thread === undefined ? {} : { 'm.relates_to': { rel_type: 'm.thread', event_id: how.thread } };
-    const content = { msgtype: 'm.text', body: text, ...(how.html === undefined ? {} : { formatted_body: how.html }), ...relates };
+    const content = {
+      msgtype: 'm.text',
+      body: text,
+      ...(how.html === undefined ? {} : { formatted_body: how.html }),
+      ...relates,
+    };
     return this.#happen(name, { type: 'm.room.message', content }, how.event);
   }
 
   /** Reacts to the bot's last question, or to another event. */
   async react(name: string, emoji: string, on: string = this.question().id): Promise<string[]> {
-    return this.#happen(name, { type: 'm.reaction', content: { 'm.relates_to': { rel_type: 'm.annotation', event_id: on, key: emoji } } });
+    return this.#happen(name, {
+      type: 'm.reaction',
+      content: { 'm.relates_to': { rel_type: 'm.annotation', event_id: on, key: emoji } },
+    });
   }
 
   async redact(name: string, event: string): Promise<string[]> {
@@ -207,7 +236,10 @@ export class TestHouse implements AsyncDisposable {
 
   async edit(name: string, event: string, text: string): Promise<string[]> {
     const relates = { 'm.relates_to': { rel_type: 'm.replace', event_id: event } };
-    return this.#happen(name, { type: 'm.room.message', content: { msgtype: 'm.text', body: `* ${text}`, ...relates } });
+    return this.#happen(name, {
+      type: 'm.room.message',
+      content: { msgtype: 'm.text', body: `* ${text}`, ...relates },
+    });
   }
 
   approve(name: string, code = this.code()): Promise<string[]> {
@@ -222,7 +254,10 @@ export class TestHouse implements AsyncDisposable {
     const before = this.room.events.length;
     this.put(name, event, id);
     await this.settle();
-    return this.room.events.slice(before).filter(({ kind }) => kind === 'message' || kind === 'edit').map(({ text }) => text);
+    return this.room.events
+      .slice(before)
+      .filter(({ kind }) => kind === 'message' || kind === 'edit')
+      .map(({ text }) => text);
   }
 
   /** The event as the sync would take it, without waiting for what comes of it. */
@@ -268,7 +303,10 @@ export class TestHouse implements AsyncDisposable {
   }
 
   states(): string[] {
-    return this.ledger.runsBy({}).map(({ state }) => state).reverse();
+    return this.ledger
+      .runsBy({})
+      .map(({ state }) => state)
+      .reverse();
   }
 
   steps(run = 1): Step[] {

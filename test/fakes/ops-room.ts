@@ -81,7 +81,9 @@ export class FakeOpsRoom implements OpsRoom {
   /** The emoji that stand on an event now. */
   reactionsOn(event: string): string[] {
     const gone = new Set(this.events.filter(({ kind }) => kind === 'redaction').map(({ on }) => on));
-    return this.events.filter(({ kind, on, id }) => kind === 'reaction' && on === event && !gone.has(id)).map(({ text }) => text);
+    return this.events
+      .filter(({ kind, on, id }) => kind === 'reaction' && on === event && !gone.has(id))
+      .map(({ text }) => text);
   }
 
   texts(): string[] {
@@ -96,9 +98,19 @@ function targetOf(target: { event: string } | { outbox: number }, eventOf: Event
 }
 
 function eventFrom(row: OutboxRow, eventOf: EventOf, id: string): RoomEvent {
-  const common = { id, outbox: row.id, html: '', mark: undefined, rings: false, mentions: [], thread: row.thread, content: {} };
+  const common = {
+    id,
+    outbox: row.id,
+    html: '',
+    mark: undefined,
+    rings: false,
+    mentions: [],
+    thread: row.thread,
+    content: {},
+  };
   const { content: said } = row;
-  if (said.kind === 'reaction') return { ...common, kind: 'reaction', text: said.emoji, on: targetOf(said.on, eventOf) };
+  if (said.kind === 'reaction')
+    return { ...common, kind: 'reaction', text: said.emoji, on: targetOf(said.on, eventOf) };
   if (said.kind === 'redaction') return { ...common, kind: 'redaction', text: '', on: targetOf(said.of, eventOf) };
   return messageFrom(row, said, eventOf, common);
 }

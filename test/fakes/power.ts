@@ -35,7 +35,9 @@ export class Power {
     return forward(port, (_name, call) => {
       if (!this.on) return new Promise(() => {});
       const result = call();
-      return result instanceof Promise ? result.then((value: unknown) => (isPort(value) ? this.outside(value) : value)) : result;
+      return result instanceof Promise
+        ? result.then((value: unknown) => (isPort(value) ? this.outside(value) : value))
+        : result;
     });
   }
 

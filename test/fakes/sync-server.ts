@@ -35,7 +35,11 @@ export class FakeSyncServer {
     await Promise.resolve();
     const error = this.#errors.shift();
     if (error) throw error;
-    if (path.endsWith('/sync')) return this.#sync(query?.['since'] === undefined ? undefined : Number(query['since']), Number(query?.['timeout'] ?? 0));
+    if (path.endsWith('/sync'))
+      return this.#sync(
+        query?.['since'] === undefined ? undefined : Number(query['since']),
+        Number(query?.['timeout'] ?? 0),
+      );
     if (path.endsWith('/messages')) return this.#messages(Number(query?.['from']), Number(query?.['to']));
     throw new OpsError('notFound', path);
   };

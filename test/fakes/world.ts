@@ -38,7 +38,11 @@ export class World {
     return this.done.filter((done) => done === name).length;
   }
 
-  fail(name: string, message = `${name} does not work.`, options: { times?: number; when?: 'before' | 'after' } = {}): void {
+  fail(
+    name: string,
+    message = `${name} does not work.`,
+    options: { times?: number; when?: 'before' | 'after' } = {},
+  ): void {
     const effect = options.when === 'after' ? 'unknown' : 'none';
     this.faults.fail(name, new OpsError('unavailable', message, { effect }), options);
   }

@@ -162,7 +162,8 @@ describe('a backup that fails', () => {
     for (const text of [told, failed]) expect(text).not.toContain(password);
     expect(failed).toContain('*:*:*:*:***');
     // Nothing of the bot's own environment, where secrets may be.
-    expect(told.match(/^\w+=/gm)?.toSorted()).toEqual(['LC_ALL=', 'PATH=', 'PGPASSFILE=', 'PWD=']);
+    const names = (told.match(/^\w+=/gm) ?? []).filter((name) => !['LD_PRELOAD=', '_STDBUF_O='].includes(name));
+    expect(names.toSorted()).toEqual(['LC_ALL=', 'PATH=', 'PGPASSFILE=', 'PWD=']);
   });
 
   test('does not hold up a DROP TABLE, and begins again when it came between snapshot and dump', async () => {

@@ -65,20 +65,27 @@ describe.each(changes)('the change !%s', (name, command) => {
   });
 
   test('what must not be done twice is not begun again by itself', () => {
-    const never = Object.values(command.steps).some((step) => step.again === 'never');
-    if (never) expect(command.afterCrash).not.toBe('restart');
-    for (const step of Object.values(command.steps)) if (step.keep === false) expect(step.again).toBe('safe');
+    const steps = Object.values(command.steps);
+    expect(command.afterCrash === 'restart' && steps.some((step) => step.again === 'never')).toBe(false);
+    expect(steps.filter((step) => step.keep === false && step.again !== 'safe')).toEqual([]);
   });
 
   test('nothing that people lose something by goes without a yes', () => {
-    if (destructive.includes(name)) expect(command.confirm).not.toBe('none');
-    if (command.confirm === 'two-person') expect(command.undo).not.toBe('fully');
+    expect(destructive.includes(name) && command.confirm === 'none').toBe(false);
+    expect(command.confirm === 'two-person' && command.undo === 'fully').toBe(false);
   });
 
   test('what undoes it parses', () => {
     if (!command.inverse) return;
-    const plan = { user: '@mallory:example.org', role: 'operator', before: 'operator', by: '@a:example.org', reason: 'x', pausedBy: '@a:example.org' };
-    const line = `!${command.inverse(plan as never)}`;
+    const plan = {
+      user: '@mallory:example.org',
+      role: 'operator',
+      before: 'operator',
+      by: '@a:example.org',
+      reason: 'x',
+      pausedBy: '@a:example.org',
+    };
+    const line = `!${command.inverse(plan)}`;
     const parsed = findCommand(line, catalogue, context);
     if (parsed.kind !== 'command') throw new Error(line);
     expect(checkArgs(readArgs(parsed, catalogue, context), catalogue, context), line).toBeTypeOf('object');
@@ -86,7 +93,9 @@ describe.each(changes)('the change !%s', (name, command) => {
 });
 
 test('what cannot be undone at all asks first, but for what only speaks or saves', () => {
-  const unasked = changes.filter(([, command]) => command.undo === 'none' && command.confirm === 'none').map(([name]) => name);
+  const unasked = changes
+    .filter(([, command]) => command.undo === 'none' && command.confirm === 'none')
+    .map(([name]) => name);
   expect(unasked.toSorted()).toEqual(['ack', 'backup now', 'backup verify', 'page']);
 });
 
@@ -96,7 +105,19 @@ test('surface.md: who may call what', () => {
   expect(names('anyone')).toEqual(['help', 'ping', 'version', 'whoami']);
   expect(names('owner')).toEqual(['people add', 'people remove']);
   expect(names('admin')).toEqual(['audit', 'deactivate']);
-  expect(names('operator')).toEqual(expect.arrayContaining(['ack', 'backup now', 'backup verify', 'call kick', 'cancel', 'disable', 'enable', 'pause', 'resume']));
+  expect(names('operator')).toEqual(
+    expect.arrayContaining([
+      'ack',
+      'backup now',
+      'backup verify',
+      'call kick',
+      'cancel',
+      'disable',
+      'enable',
+      'pause',
+      'resume',
+    ]),
+  );
 });
 
 test('the pause never stops pages, acknowledgements and its own end', () => {

@@ -16,7 +16,15 @@ describe('!disable', () => {
     const place = new Place();
     await using house = place.house;
     const [question] = await house.say('carol', '!disable mallory posting spam');
-    for (const said of ['Disable @mallory:example.org?', 'Mal <b>Lory</b>', '1 session ended, out of 3 rooms', 'ACTIVE → suspended, 2 projects taken', 'why: posting spam', '1 room with nobody else in it', 'by !enable']) {
+    for (const said of [
+      'Disable @mallory:example.org?',
+      'Mal <b>Lory</b>',
+      '1 session ended, out of 3 rooms',
+      'ACTIVE → suspended, 2 projects taken',
+      'why: posting spam',
+      '1 room with nobody else in it',
+      'by !enable',
+    ]) {
       expect(question).toContain(said);
     }
     expect(wrongIn(house.question().html)).toEqual([]);
@@ -30,10 +38,17 @@ describe('!disable', () => {
     const said = await write(place, '!disable mallory posting spam');
     expect(await place.mallorys()).toEqual(disabled);
     expect(house.states()).toEqual(['done']);
-    for (const line of ['✅ @mallory:example.org is disabled: posting spam', '1 session ended', 'out of 3 of 3 rooms', 'thrown out of the call', `left alone: ${place.alone}`, 'Undo: !enable @mallory:example.org']) {
+    for (const line of [
+      '✅ @mallory:example.org is disabled: posting spam',
+      '1 session ended',
+      'out of 3 of 3 rooms',
+      'thrown out of the call',
+      `left alone: ${place.alone}`,
+      'Undo: !enable @mallory:example.org',
+    ]) {
       expect(said).toContain(line);
     }
-    expect(() => place.accounts.login(place.mallory, 'old')).toThrow();
+    expect(() => place.accounts.login(place.mallory, 'old')).toThrow('Login refused.');
   });
 
   test('repeated, it finds nothing to do and keeps what was taken first', async () => {
@@ -42,7 +57,11 @@ describe('!disable', () => {
     await write(place, '!disable mallory spam');
     await write(place, '!disable mallory again');
     expect(house.states()).toEqual(['done', 'done']);
-    expect(house.ledger.takenAway('default', place.mallory)?.snapshot).toMatchObject({ rooms: expect.arrayContaining(place.shared) as unknown, projects: ['blue', 'red'], rawStatus: 'ACTIVE' });
+    expect(house.ledger.takenAway('default', place.mallory)?.snapshot).toMatchObject({
+      rooms: expect.arrayContaining(place.shared) as unknown,
+      projects: ['blue', 'red'],
+      rawStatus: 'ACTIVE',
+    });
   });
 
   test('--soft only locks', async () => {
@@ -84,7 +103,13 @@ describe('!disable', () => {
     expect(house.question().text).toContain('application: not known there');
     await house.react('carol', '✅');
     expect(house.states()).toEqual(['done']);
-    expect(house.steps().filter(({ state }) => state === 'skipped').map(({ key }) => key).toSorted()).toEqual(['calls', 'projects', 'status', 'tokens']);
+    expect(
+      house
+        .steps()
+        .filter(({ state }) => state === 'skipped')
+        .map(({ key }) => key)
+        .toSorted(),
+    ).toEqual(['calls', 'projects', 'status', 'tokens']);
   });
 
   test.each([
@@ -95,7 +120,8 @@ describe('!disable', () => {
   ])('%s: refused', async (target, why) => {
     const place = new Place();
     await using house = place.house;
-    if (target.includes('elsewhere')) place.accounts.faults.fail('get', new OpsError('notFound', 'There is no account; not an account of example.org'));
+    if (target.includes('elsewhere'))
+      place.accounts.faults.fail('get', new OpsError('notFound', 'There is no account; not an account of example.org'));
     expect((await house.say('carol', `!disable ${target} spam`)).join()).toContain(why);
     expect(house.ledger.runsBy({})).toEqual([]);
   });
@@ -134,8 +160,14 @@ describe('!disable', () => {
         const name = `${when} write ${write}`;
         expect(house.states(), name).toEqual(['done']);
         expect(await place.mallorys(), name).toEqual(disabled);
-        expect(house.room.messages().filter(({ mark }) => mark?.kind === 'reply'), name).toHaveLength(1);
-        expect(house.ledger.takenAway('default', place.mallory)?.snapshot, name).toMatchObject({ projects: ['blue', 'red'], alone: [place.alone] });
+        expect(
+          house.room.messages().filter(({ mark }) => mark?.kind === 'reply'),
+          name,
+        ).toHaveLength(1);
+        expect(house.ledger.takenAway('default', place.mallory)?.snapshot, name).toMatchObject({
+          projects: ['blue', 'red'],
+          alone: [place.alone],
+        });
         if (!cut) break;
       }
     }
@@ -154,9 +186,24 @@ describe('!enable', () => {
     const password = secret.split('\n')[1]!;
     expect(password.length).toBeGreaterThan(15);
     expect(house.last()).toContain(`/data/handover/${name}`);
-    expect(JSON.stringify([house.room.events, [...house.ledger.auditAll()], house.ledger.runsBy({}), house.steps(1), house.steps(2), house.log.entries])).not.toContain(password);
+    expect(
+      JSON.stringify([
+        house.room.events,
+        [...house.ledger.auditAll()],
+        house.ledger.runsBy({}),
+        house.steps(1),
+        house.steps(2),
+        house.log.entries,
+      ]),
+    ).not.toContain(password);
     expect(place.accounts.login(place.mallory, password).id).toBeTruthy();
-    expect(await place.mallorys()).toMatchObject({ locked: false, suspended: false, status: 'ONBOARDING', projects: ['blue', 'red'], rooms: ['join', 'join', 'join'] });
+    expect(await place.mallorys()).toMatchObject({
+      locked: false,
+      suspended: false,
+      status: 'ONBOARDING',
+      projects: ['blue', 'red'],
+      rooms: ['join', 'join', 'join'],
+    });
     expect(house.ledger.holds(house.clock.now())).toEqual([]);
   });
 
@@ -167,7 +214,11 @@ describe('!enable', () => {
     expect(await write(place, '!enable mallory')).toContain('!enable --return @mallory:example.org');
     expect(await place.mallorys()).toMatchObject({ locked: false, rooms: ['leave', 'leave', 'leave'], projects: [] });
     await write(place, '!enable --active --return mallory');
-    expect(await place.mallorys()).toMatchObject({ rooms: ['join', 'join', 'join'], projects: ['blue', 'red'], status: 'ACTIVE' });
+    expect(await place.mallorys()).toMatchObject({
+      rooms: ['join', 'join', 'join'],
+      projects: ['blue', 'red'],
+      status: 'ACTIVE',
+    });
   });
 
   test('a room that cannot be entered is kept for the next try, also over a kill', async () => {
@@ -187,7 +238,9 @@ describe('!enable', () => {
     await using house = place.house;
     expect((await house.say('carol', '!enable mallory')).join()).toContain('@mallory:example.org is not disabled.');
     await place.accounts.deactivate(place.mallory, false);
-    expect((await house.say('carol', '!enable mallory')).join()).toContain('is deactivated, which !enable does not undo');
+    expect((await house.say('carol', '!enable mallory')).join()).toContain(
+      'is deactivated, which !enable does not undo',
+    );
   });
 });
 
@@ -206,7 +259,12 @@ describe('!deactivate', () => {
     expect(await place.mallorys()).toEqual(untouched);
     await house.approve('alice');
     expect(house.states()).toEqual(['done']);
-    expect(await place.mallorys()).toMatchObject({ deactivated: true, locked: true, inCall: 0, rooms: ['leave', 'leave', 'leave'] });
+    expect(await place.mallorys()).toMatchObject({
+      deactivated: true,
+      locked: true,
+      inCall: 0,
+      rooms: ['leave', 'leave', 'leave'],
+    });
     expect(house.last()).not.toContain('Undo');
   });
 
@@ -265,7 +323,9 @@ describe('!pause', () => {
     await house.approve('carol', house.code());
     expect(house.states()[0]).toBe('refused');
     expect(await place.mallorys()).toEqual(untouched);
-    expect((await house.say('carol', '!disable mallory spam')).join()).toContain('Changes are paused by @bob:example.org: moving house.');
+    expect((await house.say('carol', '!disable mallory spam')).join()).toContain(
+      'Changes are paused by @bob:example.org: moving house.',
+    );
     expect((await house.say('carol', '!user mallory')).join()).toContain('can log in');
     expect((await house.say('carol', '!resume')).join()).toContain('only they or an owner can resume');
     await house.say('bob', '!resume');
@@ -278,7 +338,25 @@ describe('the rest of the house’s own words', () => {
     const place = new Place();
     await using house = place.house;
     await house.say('carol', '!disable mallory spam');
-    for (const line of ['!help', '!help disable', '!help people', '!whoami', '!ping', '!version', '!pending', '!runs', '!runs --open', '!run r1', '!people', '!user mallory', '!users', '!calls', '!audit', '!approve ffff', '!run r99']) {
+    for (const line of [
+      '!help',
+      '!help disable',
+      '!help people',
+      '!whoami',
+      '!ping',
+      '!version',
+      '!pending',
+      '!runs',
+      '!runs --open',
+      '!run r1',
+      '!people',
+      '!user mallory',
+      '!users',
+      '!calls',
+      '!audit',
+      '!approve ffff',
+      '!run r99',
+    ]) {
       const said = await house.say('alice', line);
       expect(said, line).toHaveLength(1);
       expect(said[0], line).not.toContain('Internal error');
@@ -301,7 +379,9 @@ describe('the rest of the house’s own words', () => {
     const place = new Place();
     await using house = place.house;
     await house.say('alice', '!disable mallory spam');
-    expect((await house.say('carol', '!cancel r1')).join()).toContain('Only @alice:example.org or an admin can stop r1.');
+    expect((await house.say('carol', '!cancel r1')).join()).toContain(
+      'Only @alice:example.org or an admin can stop r1.',
+    );
     await house.say('bob', '!cancel r1');
     expect(house.states()).toEqual(['cancelled']);
   });

@@ -16,13 +16,34 @@ describe('user ids', () => {
     expect([localpartOf(user), serverOf(user)]).toEqual([localpart, server]);
   });
 
-  test.each(['', '@', 'alice', '@alice', 'alice:example.org', '@:example.org', '@alice:', '@al ice:example.org', '@alice:exam ple.org', '@älice:example.org', '@alice:example.org\n', '@alice:exämple.org', '@alice:example.org/x', '@alice:example.org:', '@alice:example.org:x', '@alice::', '@alice:[', '#alice:example.org', '@a\u200blice:example.org', `@${'a'.repeat(250)}:e.org`])(
-    '"%s" is none',
-    (text) => expect(() => parseUserId(text)).toThrow(expect.objectContaining({ kind: 'invalid' })),
-  );
+  test.each([
+    '',
+    '@',
+    'alice',
+    '@alice',
+    'alice:example.org',
+    '@:example.org',
+    '@alice:',
+    '@al ice:example.org',
+    '@alice:exam ple.org',
+    '@älice:example.org',
+    '@alice:example.org\n',
+    '@alice:exämple.org',
+    '@alice:example.org/x',
+    '@alice:example.org:',
+    '@alice:example.org:x',
+    '@alice::',
+    '@alice:[',
+    '#alice:example.org',
+    '@a\u200blice:example.org',
+    `@${'a'.repeat(250)}:e.org`,
+  ])('"%s" is none', (text) => expect(() => parseUserId(text)).toThrow(expect.objectContaining({ kind: 'invalid' })));
 
   test('whatever is taken for one is printable ASCII of 255 bytes at most, with one @ before and a colon inside', () => {
-    const near = fc.string({ unit: fc.constantFrom('@', ':', 'a', 'Z', '9', '.', '-', ' ', 'é', '\n', '[', ']', '\u202e', '/'), maxLength: 20 });
+    const near = fc.string({
+      unit: fc.constantFrom('@', ':', 'a', 'Z', '9', '.', '-', ' ', 'é', '\n', '[', ']', '\u202e', '/'),
+      maxLength: 20,
+    });
     fc.assert(
       fc.property(near, (text) => {
         let parsed: string | undefined;
@@ -44,8 +65,15 @@ describe('rooms', () => {
   test('ids with and without a server part; aliases', () => {
     expect(parseRoomId('!abc')).toBe('!abc');
     expect(parseRoomId('!abc:example.org')).toBe('!abc:example.org');
-    for (const text of ['abc', '!', '!a b', '#a:b', '', `!${'a'.repeat(255)}`]) expect(() => parseRoomId(text), text).toThrow(expect.objectContaining({ kind: 'invalid' }));
-    expect(['#ops:example.org', '#ops', '!ops:example.org', '#a b:c', '#:c'].map(isRoomAlias)).toEqual([true, false, false, false, false]);
+    for (const text of ['abc', '!', '!a b', '#a:b', '', `!${'a'.repeat(255)}`])
+      expect(() => parseRoomId(text), text).toThrow(expect.objectContaining({ kind: 'invalid' }));
+    expect(['#ops:example.org', '#ops', '!ops:example.org', '#a b:c', '#:c'].map(isRoomAlias)).toEqual([
+      true,
+      false,
+      false,
+      false,
+      false,
+    ]);
   });
 });
 
@@ -54,7 +82,13 @@ describe('identities in calls', () => {
   test('belong to the user whose whole id they begin with', () => {
     expect(isIdentityOf('@bob:example.org:DEVICE', bob)).toBe(true);
     expect(isIdentityOf('@bob:example.org:8448:DEVICE', idOf('@bob:example.org:8448'))).toBe(true);
-    for (const other of ['@bob:example.org', '@bobby:example.org:D', '@bob:example.organic:D', 'x@bob:example.org:D', '@Bob:example.org:D']) {
+    for (const other of [
+      '@bob:example.org',
+      '@bobby:example.org:D',
+      '@bob:example.organic:D',
+      'x@bob:example.org:D',
+      '@Bob:example.org:D',
+    ]) {
       expect(isIdentityOf(other, bob), other).toBe(false);
     }
   });

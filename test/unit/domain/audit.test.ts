@@ -4,12 +4,25 @@ import { auditGenesis, auditHash, type AuditRow, chainAudit, verifyAudit } from 
 import { hashOf, type Json } from '#domain/canonical.ts';
 import { idOf } from '#test/fakes/house.ts';
 
-const detail: fc.Arbitrary<Json> = fc.dictionary(fc.string({ maxLength: 5 }), fc.oneof(fc.string({ maxLength: 5 }), fc.integer(), fc.boolean()), { maxKeys: 3 }) as fc.Arbitrary<Json>;
+const detail: fc.Arbitrary<Json> = fc.dictionary(
+  fc.string({ maxLength: 5 }),
+  fc.oneof(fc.string({ maxLength: 5 }), fc.integer(), fc.boolean()),
+  { maxKeys: 3 },
+);
 const chain = (length: number): AuditRow[] => {
   const rows: AuditRow[] = [];
   for (let n = 0; n < length; n += 1) {
     const last = rows.at(-1) ?? { seq: 0, hash: auditGenesis };
-    const entry = { at: 1000 + n, actor: idOf(n % 2 ? 'alice' : 'bob'), site: 'default', run: n % 3 ? n : undefined, incident: undefined, act: 'disable', outcome: 'done', detail: { n } };
+    const entry = {
+      at: 1000 + n,
+      actor: idOf(n % 2 ? 'alice' : 'bob'),
+      site: 'default',
+      run: n % 3 ? n : undefined,
+      incident: undefined,
+      act: 'disable',
+      outcome: 'done',
+      detail: { n },
+    };
     rows.push(chainAudit(entry, last));
   }
   return rows;
@@ -21,7 +34,8 @@ const numbers = ['seq', 'at', 'run', 'incident'] as const satisfies Key[];
 
 /** A change of one row, and the first row that is wrong by it. */
 type Mutation = { rows: AuditRow[]; wrong: number };
-const edit = (index: number, set: Partial<AuditRow>): AuditRow[] => whole.map((row, at) => (at === index ? { ...row, ...set } : row));
+const edit = (index: number, set: Partial<AuditRow>): AuditRow[] =>
+  whole.map((row, at) => (at === index ? { ...row, ...set } : row));
 const index = fc.integer({ min: 0, max: whole.length - 1 });
 const flipped = (value: string, at: number): string => {
   const place = at % value.length;
@@ -33,15 +47,25 @@ const mutation: fc.Arbitrary<Mutation> = fc.oneof(
     rows: edit(index, { [key]: flipped(String(whole[index]![key]), at) }),
     wrong: index + 1,
   })),
-  fc.record({ index, key: fc.constantFrom(...numbers), by: fc.integer({ min: 1, max: 5 }), negative: fc.boolean() }).map(({ index, key, by, negative }) => ({
-    rows: edit(index, { [key]: ((whole[index]![key] as number | undefined) ?? 0) + (negative ? -by : by) }),
-    wrong: index + 1,
-  })),
-  fc.record({ index, detail: detail.filter((value) => typeof (value as { n?: unknown }).n !== 'number') }).map(({ index, detail }) => ({ rows: edit(index, { detail }), wrong: index + 1 })),
+  fc
+    .record({ index, key: fc.constantFrom(...numbers), by: fc.integer({ min: 1, max: 5 }), negative: fc.boolean() })
+    .map(({ index, key, by, negative }) => ({
+      rows: edit(index, { [key]: (whole[index]![key] ?? 0) + (negative ? -by : by) }),
+      wrong: index + 1,
+    })),
+  fc
+    .record({ index, detail: detail.filter((value) => typeof (value as { n?: unknown }).n !== 'number') })
+    .map(({ index, detail }) => ({ rows: edit(index, { detail }), wrong: index + 1 })),
   // Deleted anywhere but at the end, which only the signed heads tell.
   fc.integer({ min: 0, max: whole.length - 2 }).map((gone) => ({ rows: whole.toSpliced(gone, 1), wrong: gone + 1 })),
-  fc.record({ index, copy: index }).map(({ index, copy }) => ({ rows: whole.toSpliced(index, 0, whole[copy]!), wrong: copy === index ? index + 2 : index + 1 })),
-  fc.tuple(index, index).filter(([a, b]) => a < b).map(([a, b]) => ({ rows: whole.with(a, whole[b]!).with(b, whole[a]!), wrong: a + 1 })),
+  fc.record({ index, copy: index }).map(({ index, copy }) => ({
+    rows: whole.toSpliced(index, 0, whole[copy]!),
+    wrong: copy === index ? index + 2 : index + 1,
+  })),
+  fc
+    .tuple(index, index)
+    .filter(([a, b]) => a < b)
+    .map(([a, b]) => ({ rows: whole.with(a, whole[b]!).with(b, whole[a]!), wrong: a + 1 })),
   // A row rewritten with a hash that fits it: the next one doesn't follow.
   fc.integer({ min: 0, max: whole.length - 2 }).map((at) => {
     const forged = { ...whole[at]!, outcome: 'refused' };
@@ -83,11 +107,22 @@ describe('the chain', () => {
     const [row] = chain(1);
     const { detail: _, hash: __, ...rest } = row!;
     expect(auditHash({ ...rest, run: undefined })).not.toBe(auditHash({ ...rest, run: 0 }));
-    expect(auditHash({ ...rest, run: 5, incident: undefined })).not.toBe(auditHash({ ...rest, run: undefined, incident: 5 }));
+    expect(auditHash({ ...rest, run: 5, incident: undefined })).not.toBe(
+      auditHash({ ...rest, run: undefined, incident: 5 }),
+    );
   });
 
   test('the hash covers the detail by its hash only', () => {
-    const entry = { at: 1, actor: idOf('alice'), site: 's', run: undefined, incident: undefined, act: 'a', outcome: 'o', detail: { b: 1, a: 2 } as Json };
+    const entry = {
+      at: 1,
+      actor: idOf('alice'),
+      site: 's',
+      run: undefined,
+      incident: undefined,
+      act: 'a',
+      outcome: 'o',
+      detail: { b: 1, a: 2 } as Json,
+    };
     const row = chainAudit(entry, { seq: 4, hash: 'f'.repeat(64) });
     expect(row).toMatchObject({ seq: 5, prev: 'f'.repeat(64), detailHash: hashOf({ a: 2, b: 1 }) });
     const { detail: _, hash, ...rest } = row;

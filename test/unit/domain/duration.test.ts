@@ -25,15 +25,40 @@ describe('durations', () => {
     ['3650d', 315_360_000_000],
   ])('%s', (text, ms) => expect(parseDuration(text)).toBe(ms));
 
-  test.each(['', ' ', '5', 'm', '5 m', '-5m', '1.5h', '5min', '5m!', '3651d', '99999999999999999999d', '٥m', '5m 3s', '1e3s', '0x5s'])(
-    '"%s" is refused with how to write it',
-    (text) => expect(() => parseDuration(text)).toThrow(expect.objectContaining({ kind: 'invalid', hint: expect.stringContaining('1h30m') as string })),
+  test.each([
+    '',
+    ' ',
+    '5',
+    'm',
+    '5 m',
+    '-5m',
+    '1.5h',
+    '5min',
+    '5m!',
+    '3651d',
+    '99999999999999999999d',
+    '٥m',
+    '5m 3s',
+    '1e3s',
+    '0x5s',
+  ])('"%s" is refused with how to write it', (text) =>
+    expect(() => parseDuration(text)).toThrow(
+      expect.objectContaining({ kind: 'invalid', hint: expect.stringContaining('1h30m') as string }),
+    ),
   );
 
   test('any text is parsed or refused', () => fc.assert(fc.property(fc.string(), onlyOpsErrors(parseDuration))));
 
   test('every sum of units is read as that sum', () => {
-    const part = fc.tuple(fc.integer({ min: 0, max: 99 }), fc.constantFrom(['s', 1000] as const, ['m', 60_000] as const, ['h', 3_600_000] as const, ['d', 86_400_000] as const));
+    const part = fc.tuple(
+      fc.integer({ min: 0, max: 99 }),
+      fc.constantFrom(
+        ['s', 1000] as const,
+        ['m', 60_000] as const,
+        ['h', 3_600_000] as const,
+        ['d', 86_400_000] as const,
+      ),
+    );
     fc.assert(
       fc.property(fc.array(part, { minLength: 1, maxLength: 4 }), (parts) => {
         const text = parts.map(([count, [unit]]) => `${count}${unit}`).join('');
@@ -64,7 +89,14 @@ describe('durations', () => {
         const words = formatDuration(duration).split(' ');
         let sum = 0;
         for (let at = 0; at < words.length; at += 2) sum += Number(words[at]) * ms[words[at + 1]!]!;
-        const least = words.length === 4 ? ms[words[3]!]! : duration < 10_000 ? 51 : duration < 60_000 ? 1000 : ms[words[1]!]! / (words[1] === 'min' ? 60 : words[1] === 'h' ? 60 : 24);
+        const least =
+          words.length === 4
+            ? ms[words[3]!]!
+            : duration < 10_000
+              ? 51
+              : duration < 60_000
+                ? 1000
+                : ms[words[1]!]! / (words[1] === 'min' ? 60 : words[1] === 'h' ? 60 : 24);
         expect(Math.abs(sum - duration)).toBeLessThanOrEqual(least);
       }),
     );

@@ -35,11 +35,14 @@ const denied = (why: string) => ({ allow: false, why: expect.stringContaining(wh
 
 describe('6: role, presence, proof', () => {
   const names: Record<Role, string> = { viewer: 'vera', operator: 'carol', admin: 'bob', owner: 'alice' };
-  test.each(roles.flatMap((has) => roles.map((least) => [has, least] as const)))('%s calls what needs %s', (has, least) => {
-    const decision = ask(names[has], { command: rule({ role: least }) });
-    if (roles.indexOf(has) >= roles.indexOf(least)) expect(decision).toEqual(needs('caller'));
-    else expect(decision).toMatchObject(denied(`!disable needs the role ${least}; you are ${has}.`));
-  });
+  test.each(roles.flatMap((has) => roles.map((least) => [has, least] as const)))(
+    '%s calls what needs %s',
+    (has, least) => {
+      const decision = ask(names[has], { command: rule({ role: least }) });
+      if (roles.indexOf(has) >= roles.indexOf(least)) expect(decision).toEqual(needs('caller'));
+      else expect(decision).toMatchObject(denied(`!disable needs the role ${least}; you are ${has}.`));
+    },
+  );
 
   test('without a role: refused, with who can give one and the line to type', () => {
     expect(ask('mallory')).toEqual({
@@ -94,6 +97,8 @@ describe('7: who is a target', () => {
     ['carol', 'your own target'],
     ['@mallory:elsewhere.org', 'not an account of example.org'],
     ['@mallory:example.org.evil.org', 'not an account of example.org'],
+    ['@mallory:notexample.org', 'not an account of example.org'],
+    ['@mallory:sub.example.org', 'not an account of example.org'],
     ['@mallory:EXAMPLE.ORG', 'not an account of example.org'],
     ['@mallory:example.org:8448', 'not an account of example.org'],
   ])('%s never is, not even as one of several', (target, why) => {
@@ -133,7 +138,9 @@ describe('7: who is a target', () => {
   });
 
   test('a question that changes nothing may be about anybody', () => {
-    expect(ask('vera', { command: rule({ role: 'viewer', change: false, confirm: 'none' }), ...on('opsroom') })).toEqual(needs('none'));
+    expect(
+      ask('vera', { command: rule({ role: 'viewer', change: false, confirm: 'none' }), ...on('opsroom') }),
+    ).toEqual(needs('none'));
   });
 });
 
@@ -147,28 +154,47 @@ describe('9: caps and the pause', () => {
     [6, 'none', 'two-person'],
     [5, 'two-person', 'two-person'],
   ])('%i users, %s: %s', (count, confirm, need) => {
-    expect(ask('alice', { command: rule({ confirm }), touches: { users: many(count).map((user) => ({ user })) } })).toEqual(needs(need));
+    expect(
+      ask('alice', { command: rule({ confirm }), touches: { users: many(count).map((user) => ({ user })) } }),
+    ).toEqual(needs(need));
   });
 
   test.each<[number, Confirmation]>([
     [10, 'caller'],
     [11, 'two-person'],
   ])('%i rooms: %s', (count, need) => {
-    expect(ask('alice', { touches: { rooms: Array.from({ length: count }, (_, n) => `!r${n}` as never) } })).toEqual(needs(need));
+    expect(ask('alice', { touches: { rooms: Array.from({ length: count }, (_, n) => `!r${n}` as never) } })).toEqual(
+      needs(need),
+    );
   });
 
   test('without limits in the settings there still are some', () => {
     const { limits: _, ...rest } = { limits: 0, touches: { users: many(6).map((user) => ({ user })) } };
-    expect(decide({ actor: idOf('alice'), joined: true, proof: 'clear', command: rule(), people, paused: undefined, protect: { bot: botUser, adminUser: undefined, serverName: undefined }, ...rest })).toEqual(
-      needs('two-person'),
-    );
+    expect(
+      decide({
+        actor: idOf('alice'),
+        joined: true,
+        proof: 'clear',
+        command: rule(),
+        people,
+        paused: undefined,
+        protect: { bot: botUser, adminUser: undefined, serverName: undefined },
+        ...rest,
+      }),
+    ).toEqual(needs('two-person'));
   });
 
   const paused = { by: idOf('bob'), reason: 'moving house' };
   test('paused: changes are refused with who and why; the rest goes on', () => {
-    expect(ask('alice', { paused })).toEqual({ allow: false, why: 'Changes are paused by @bob:example.org: moving house.', hint: '!resume ends the pause.' });
+    expect(ask('alice', { paused })).toEqual({
+      allow: false,
+      why: 'Changes are paused by @bob:example.org: moving house.',
+      hint: '!resume ends the pause.',
+    });
     expect(ask('alice', { paused, command: rule({ runsPaused: true, confirm: 'none' }) })).toEqual(needs('none'));
-    expect(ask('vera', { paused, command: rule({ role: 'viewer', change: false, confirm: 'none' }) })).toEqual(needs('none'));
+    expect(ask('vera', { paused, command: rule({ role: 'viewer', change: false, confirm: 'none' }) })).toEqual(
+      needs('none'),
+    );
   });
 
   test('a role that lacks is told before the pause', () => {

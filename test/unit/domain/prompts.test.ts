@@ -21,9 +21,19 @@ const prompt = (set: Partial<Prompt> = {}): Prompt => ({
   state: 'open',
   ...set,
 });
-const run = (actor: string, target: string): Run => ({ actor: idOf(actor), touches: { users: [{ user: idOf(target) }] } }) as Run;
+const run = (actor: string, target: string): Run =>
+  ({ actor: idOf(actor), touches: { users: [{ user: idOf(target) }] } }) as Run;
 const judge = (voter: string, set: Partial<Parameters<typeof judgeVote>[0]> = {}) =>
-  judgeVote({ prompt: prompt(), run: run('carol', 'mallory'), voter: idOf(voter), verdict: 'approve', people, joined: true, now: 999, ...set });
+  judgeVote({
+    prompt: prompt(),
+    run: run('carol', 'mallory'),
+    voter: idOf(voter),
+    verdict: 'approve',
+    people,
+    joined: true,
+    now: 999,
+    ...set,
+  });
 
 describe('a vote', () => {
   test('counts until its end, not at it', () => {
@@ -31,9 +41,15 @@ describe('a vote', () => {
     expect(judge('bob', { now: 1000 }).counts).toBe(false);
   });
 
-  test.each(['granted', 'denied', 'expired', 'cancelled'] as const)('on a question that is %s does not count', (state) => {
-    expect(judge('bob', { prompt: prompt({ state }) })).toEqual({ counts: false, why: `That question is closed (${state}).` });
-  });
+  test.each(['granted', 'denied', 'expired', 'cancelled'] as const)(
+    'on a question that is %s does not count',
+    (state) => {
+      expect(judge('bob', { prompt: prompt({ state }) })).toEqual({
+        counts: false,
+        why: `That question is closed (${state}).`,
+      });
+    },
+  );
 
   test('for every caller, voter and target: a yes of two people is of two humans who are neither the target', () => {
     const human = (name: string): string => name.replace(/-.*/, '');
@@ -46,7 +62,11 @@ describe('a vote', () => {
         fc.boolean(),
         (caller, voter, target, verdict, joined) => {
           const result = judge(voter, { run: run(caller, target), verdict, joined });
-          const able = ['alice', 'bob', 'dora'].includes(human(voter)) && joined && human(voter) !== human(caller) && human(voter) !== human(target);
+          const able =
+            ['alice', 'bob', 'dora'].includes(human(voter)) &&
+            joined &&
+            human(voter) !== human(caller) &&
+            human(voter) !== human(target);
           const takesBack = verdict === 'deny' && joined && human(voter) === human(caller);
           expect(result.counts).toBe(able || takesBack);
           if (result.counts) expect(result.state).toBe(verdict === 'approve' ? 'granted' : 'denied');

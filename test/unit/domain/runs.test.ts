@@ -1,6 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { advance, endedRunStates, hasEnded, locksOf, openRunStates, outcomeOf, parseRunName, type Run, runName, type RunState } from '#domain/runs.ts';
+import {
+  advance,
+  endedRunStates,
+  hasEnded,
+  locksOf,
+  openRunStates,
+  outcomeOf,
+  parseRunName,
+  type Run,
+  runName,
+  type RunState,
+} from '#domain/runs.ts';
 import { idOf } from '#test/fakes/house.ts';
 
 const states: RunState[] = ['taken', ...openRunStates, ...endedRunStates];
@@ -16,18 +27,25 @@ const allowed = (from: RunState, to: RunState): boolean => {
 describe('the life of a run', () => {
   test('ledger.md: only these steps', () => {
     const steps = states.flatMap((from) => states.filter((to) => allowed(from, to)).map((to) => `${from} -> ${to}`));
-    expect(steps).toEqual([
-      ...['asking', 'waiting', 'running', 'refused', 'cancelled'].map((to) => `taken -> ${to}`),
-      ...['waiting', 'refused', 'expired', 'cancelled'].map((to) => `asking -> ${to}`),
-      ...['running', 'refused', 'denied', 'expired', 'cancelled', 'conflict'].map((to) => `waiting -> ${to}`),
-      ...['stopping', 'done', 'partial', 'failed', 'interrupted'].map((to) => `running -> ${to}`),
-      ...['done', 'partial', 'failed', 'cancelled', 'interrupted'].map((to) => `stopping -> ${to}`),
-      ...['waiting', 'partial'].map((to) => `interrupted -> ${to}`),
-    ].toSorted((a, b) => states.indexOf(a.split(' ')[0] as RunState) - states.indexOf(b.split(' ')[0] as RunState) || states.indexOf(a.split(' ')[2] as RunState) - states.indexOf(b.split(' ')[2] as RunState)));
+    expect(steps).toEqual(
+      [
+        ...['asking', 'waiting', 'running', 'refused', 'cancelled'].map((to) => `taken -> ${to}`),
+        ...['waiting', 'refused', 'expired', 'cancelled'].map((to) => `asking -> ${to}`),
+        ...['running', 'refused', 'denied', 'expired', 'cancelled', 'conflict'].map((to) => `waiting -> ${to}`),
+        ...['stopping', 'done', 'partial', 'failed', 'interrupted'].map((to) => `running -> ${to}`),
+        ...['done', 'partial', 'failed', 'cancelled', 'interrupted'].map((to) => `stopping -> ${to}`),
+        ...['waiting', 'partial'].map((to) => `interrupted -> ${to}`),
+      ].toSorted(
+        (a, b) =>
+          states.indexOf(a.split(' ')[0] as RunState) - states.indexOf(b.split(' ')[0] as RunState) ||
+          states.indexOf(a.split(' ')[2] as RunState) - states.indexOf(b.split(' ')[2] as RunState),
+      ),
+    );
   });
 
   test('nothing begins without having waited or been taken, and what has ended stays so', () => {
-    for (const from of endedRunStates) for (const to of states) if (from !== 'interrupted') expect(allowed(from, to)).toBe(false);
+    for (const from of endedRunStates)
+      for (const to of states) if (from !== 'interrupted') expect(allowed(from, to)).toBe(false);
     expect(states.filter((from) => allowed(from, 'running'))).toEqual(['taken', 'waiting']);
   });
 
@@ -58,12 +76,21 @@ describe('the life of a run', () => {
 });
 
 test('names of runs', () => {
-  fc.assert(fc.property(fc.integer({ min: 0, max: 999_999_999 }), (id) => void expect(parseRunName(runName(id))).toBe(id)));
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: 999_999_999 }), (id) => {
+      expect(parseRunName(runName(id))).toBe(id);
+    }),
+  );
   expect(parseRunName('R12')).toBe(12);
-  for (const text of ['', 'r', 'rr1', 'r-1', '1.5', 'r1 ', 'a17', '1e3', 'r1234567890123']) expect(() => parseRunName(text), text).toThrow(expect.objectContaining({ kind: 'invalid' }));
+  for (const text of ['', 'r', 'rr1', 'r-1', '1.5', 'r1 ', 'a17', '1e3', 'r1234567890123'])
+    expect(() => parseRunName(text), text).toThrow(expect.objectContaining({ kind: 'invalid' }));
 });
 
 test('locks follow from what is touched', () => {
   expect(locksOf({})).toEqual([]);
-  expect(locksOf({ users: [{ user: idOf('bob'), admin: true }], rooms: ['!a' as never], things: ['backup'] })).toEqual(['user:@bob:example.org', 'room:!a', 'backup']);
+  expect(locksOf({ users: [{ user: idOf('bob'), admin: true }], rooms: ['!a' as never], things: ['backup'] })).toEqual([
+    'user:@bob:example.org',
+    'room:!a',
+    'backup',
+  ]);
 });

@@ -189,7 +189,9 @@ describe('the world moved between question and answer', () => {
 
   test('what needed one person needs two now: conflict', async () => {
     let admin = false;
-    await using house = await asked({ commands: (world) => ({ ...answers(), remove: removeWhose(world, () => admin) }) });
+    await using house = await asked({
+      commands: (world) => ({ ...answers(), remove: removeWhose(world, () => admin) }),
+    });
     admin = true;
     await house.react('carol', '✅');
     expect(house.states()).toEqual(['conflict']);
@@ -201,7 +203,10 @@ describe('the world moved between question and answer', () => {
     const gate = Promise.withResolvers<void>();
     let looks = 0;
     await using house = await asked({
-      commands: (world) => ({ ...answers(), remove: removeAfter(world, () => (looks++ === 0 ? undefined : gate.promise)) }),
+      commands: (world) => ({
+        ...answers(),
+        remove: removeAfter(world, () => (looks++ === 0 ? undefined : gate.promise)),
+      }),
     });
     await house.react('carol', '✅');
     await house.say('carol', '!cancel 1');
@@ -246,7 +251,11 @@ const removeAfter = (world: World, before: () => Promise<void> | void) =>
     prepare: async (args) => {
       const { user, reason } = args as { user: string; reason: string };
       await before();
-      return { plan: { user, reason, soft: false, version: 1 }, facts: undefined, touches: { users: [{ user: idOf(user) }] } };
+      return {
+        plan: { user, reason, soft: false, version: 1 },
+        facts: undefined,
+        touches: { users: [{ user: idOf(user) }] },
+      };
     },
   });
 
@@ -261,10 +270,17 @@ describe('two people', () => {
     await using house = two();
     await house.say('carol', '!remove mallory spam');
     expect(house.question()).toMatchObject({ rings: true, mentions: ['@alice:example.org'] });
-    expect(house.question().text).toContain('A second person with the role admin has to answer, not @carol:example.org, within 30 min');
+    expect(house.question().text).toContain(
+      'A second person with the role admin has to answer, not @carol:example.org, within 30 min',
+    );
     await house.react('bob', '✅');
     expect(house.states()).toEqual(['done']);
-    expect(house.ledger.audit({ run: 1 }).map(({ actor, outcome }) => [actor, outcome]).reverse()).toEqual([
+    expect(
+      house.ledger
+        .audit({ run: 1 })
+        .map(({ actor, outcome }) => [actor, outcome])
+        .reverse(),
+    ).toEqual([
       [idOf('carol'), 'asked'],
       [idOf('bob'), 'granted'],
       [idOf('carol'), 'begun'],
@@ -273,7 +289,10 @@ describe('two people', () => {
   });
 
   test('neither the caller, by either account, nor the target, nor a lesser role', async () => {
-    await using house = two({ people: [...team, person('dora', 'admin')], joined: ['alice', 'alice-admin', 'bob', 'carol', 'dora', 'vera'] });
+    await using house = two({
+      people: [...team, person('dora', 'admin')],
+      joined: ['alice', 'alice-admin', 'bob', 'carol', 'dora', 'vera'],
+    });
     await house.say('alice', '!remove bob spam');
     for (const [name, why] of [
       ['alice', 'whoever asked for it cannot approve it'],
@@ -290,7 +309,10 @@ describe('two people', () => {
   });
 
   test('the other account of the target cannot approve it either', async () => {
-    await using house = two({ people: [...team, person('dora', 'admin', ['dora-work'])], joined: ['alice', 'bob', 'dora', 'dora-work'] });
+    await using house = two({
+      people: [...team, person('dora', 'admin', ['dora-work'])],
+      joined: ['alice', 'bob', 'dora', 'dora-work'],
+    });
     await house.say('bob', '!remove dora-work spam');
     expect((await house.approve('dora')).join()).toContain('Whoever is the target cannot approve it.');
     untouched(house);
@@ -315,7 +337,9 @@ describe('two people', () => {
 
   test('with nobody else it is refused at once', async () => {
     await using house = two({ joined: ['alice', 'alice-admin', 'carol', 'vera'] });
-    expect((await house.say('alice', '!remove mallory spam')).join()).toContain('needs a second person with the role admin, and there is nobody else');
+    expect((await house.say('alice', '!remove mallory spam')).join()).toContain(
+      'needs a second person with the role admin, and there is nobody else',
+    );
     expect(house.ledger.runsBy({})).toEqual([]);
   });
 

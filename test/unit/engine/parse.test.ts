@@ -4,7 +4,15 @@ import { OpsError } from '#domain/errors.ts';
 import { Count, Duration, Flag, none, RestOfLine, RoleName, User, Word, Words, z } from '#engine/args.ts';
 import { Catalogue } from '#engine/catalogue.ts';
 import { type Command, defineQuery } from '#engine/command.ts';
-import { checkArgs, findCommand, type ParseContext, readArgs, resolveUser, typedLine, userOfLink } from '#engine/parse.ts';
+import {
+  checkArgs,
+  findCommand,
+  type ParseContext,
+  readArgs,
+  resolveUser,
+  typedLine,
+  userOfLink,
+} from '#engine/parse.ts';
 import { botUser } from '#test/fakes/house.ts';
 import { World } from '#test/fakes/world.ts';
 import { hello, remove } from '#test/fixtures/small-commands.ts';
@@ -15,7 +23,13 @@ const catalogue = new Catalogue(
   new Map<string, Command>([
     ['remove', remove(new World())],
     ['hello', hello()],
-    ['list', query(z.strictObject({ text: Words.optional(), limit: Count.default(10), idle: Duration.optional(), open: Flag }), ['text'])],
+    [
+      'list',
+      query(
+        z.strictObject({ text: Words.optional(), limit: Count.default(10), idle: Duration.optional(), open: Flag }),
+        ['text'],
+      ),
+    ],
     ['user', query(z.strictObject({ user: User }), ['user'])],
     ['user role', query(z.strictObject({ user: User, role: RoleName }), ['user', 'role'])],
     ['grep', query(z.strictObject({ service: Word, re: Word.optional() }), ['service'])],
@@ -27,7 +41,10 @@ type Link = { href: string; text: string };
 const context = (links: Link[] = []): ParseContext => ({ prefix: '!', bot: botUser, serverName: 'example.org', links });
 
 /** What the door does with a line: the command and its checked arguments, or the refusal. */
-function read(line: string, links: Link[] = []): { name: string; args: Record<string, unknown>; dryRun: boolean } | undefined {
+function read(
+  line: string,
+  links: Link[] = [],
+): { name: string; args: Record<string, unknown>; dryRun: boolean } | undefined {
   const parsed = findCommand(line, catalogue, context(links));
   if (parsed.kind !== 'command') return undefined;
   const typed = readArgs(parsed, catalogue, context(links));
@@ -46,19 +63,40 @@ const refusal = (line: string, links: Link[] = []): OpsError => {
 const mallory = '@mallory:example.org';
 
 describe('whom it is for', () => {
-  test.each(['!calls', ' !calls', '! calls', '!CALLS', '!Calls.', '!call', '!calls\n', '!\u00a0calls', 'opsroom: calls', 'OpsRoom, calls', '@opsroom: calls', '@opsroom:example.org: calls'])(
-    '%j is',
-    (line) => expect(read(line)?.name).toBe('calls'),
-  );
-  test.each(['calls', '', '?calls', 'opsroom calls', 'opsroom:calls', 'notopsroom: calls', 'my opsroom: calls', '> !calls', '@opsroom:elsewhere.org: calls'])('%j is not', (line) =>
-    expect(findCommand(line, catalogue, context())).toEqual({ kind: 'none' }),
-  );
+  test.each([
+    '!calls',
+    ' !calls',
+    '! calls',
+    '!CALLS',
+    '!Calls.',
+    '!call',
+    '!calls\n',
+    '!\u00a0calls',
+    'opsroom: calls',
+    'OpsRoom, calls',
+    '@opsroom: calls',
+    '@opsroom:example.org: calls',
+  ])('%j is', (line) => expect(read(line)?.name).toBe('calls'));
+  test.each([
+    'calls',
+    '',
+    '?calls',
+    'opsroom calls',
+    'opsroom:calls',
+    'notopsroom: calls',
+    'my opsroom: calls',
+    '> !calls',
+    '@opsroom:elsewhere.org: calls',
+  ])('%j is not', (line) => expect(findCommand(line, catalogue, context())).toEqual({ kind: 'none' }));
   test('another prefix, also of more than one character', () => {
     const of = (prefix: string, line: string) => findCommand(line, catalogue, { ...context(), prefix }).kind;
     expect([of('ops ', 'ops calls'), of('$^', '$^calls'), of('$^', '!calls')]).toEqual(['command', 'command', 'none']);
   });
   test('the longest name wins', () => {
-    expect(read('!user role mallory admin')).toMatchObject({ name: 'user role', args: { user: mallory, role: 'admin' } });
+    expect(read('!user role mallory admin')).toMatchObject({
+      name: 'user role',
+      args: { user: mallory, role: 'admin' },
+    });
     expect(read('!user mallory')).toMatchObject({ name: 'user', args: { user: mallory } });
     expect(read('!users roles mallory admin')?.name).toBe('user role');
   });
@@ -67,7 +105,8 @@ describe('whom it is for', () => {
     expect(near('!remvoe mallory x')).toEqual({ kind: 'unknown', word: 'remvoe', near: ['remove'] });
     expect(near('!xyzzy')).toEqual({ kind: 'unknown', word: 'xyzzy', near: [] });
     expect(near('!')).toEqual({ kind: 'unknown', word: '', near: [] });
-    for (const word of ['__proto__', 'constructor', 'toString', 'hasOwnProperty']) expect(near(`!${word}`).kind).toBe('unknown');
+    for (const word of ['__proto__', 'constructor', 'toString', 'hasOwnProperty'])
+      expect(near(`!${word}`).kind).toBe('unknown');
   });
 });
 
@@ -103,9 +142,11 @@ describe('arguments', () => {
     ['!remove --no-soft mallory x', "I don't know the flag --no-soft."],
     ['!remove --Soft mallory x', "I don't know the flag --Soft."],
     ['!remove -s mallory x', "I don't know the flag -s."],
- ['!user --no-x mallory', "I don't know the flag --no-x."],
+    ['!user --no-x mallory', "I don't know the flag --no-x."],
     ['!remove --no-soft bob mallory x', "I don't know the flag --no-soft."],
     ['!list --a.b', "I don't know the flag --a.b."],
+    ['!list --limit.a=1', "I don't know the flag --limit.a."],
+    ['!list --limit.a 1 --open', "I don't know the flag --limit.a."],
     ['!list --a.b=1', "I don't know the flag --a.b=1."],
     ['!list --limit', '--limit needs a value.'],
     ['!list --limit --open', '--limit needs a value.'],
@@ -140,7 +181,20 @@ describe('arguments', () => {
   });
 
   test('free text is verbatim: flags, quotes, dashes, spaces, lines', () => {
-    for (const text of ['spam --soft', 'said "no', '“curly” – dashes', 'two  spaces', 'a\nb', '«quoted»', "it's 5 o'clock", '-1', '--', '= --reason=x', '"a" b', '@bob:example.org too']) {
+    for (const text of [
+      'spam --soft',
+      'said "no',
+      '“curly” – dashes',
+      'two  spaces',
+      'a\nb',
+      '«quoted»',
+      "it's 5 o'clock",
+      '-1',
+      '--',
+      '= --reason=x',
+      '"a" b',
+      '@bob:example.org too',
+    ]) {
       expect(args(`!remove mallory ${text}`), text).toEqual({ user: mallory, reason: text, soft: false });
       if (!text.startsWith('--') && !text.startsWith('= ')) expect(args(`!note ${text}`), text).toEqual({ text });
     }
@@ -156,13 +210,77 @@ describe('arguments', () => {
     );
   });
   // A text of nothing but invisible characters is no text.
-  const splitable = (text: string): boolean => /[^\s\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/.test(text.trim().split(/\s/)[0] ?? '');
+  const splitable = (text: string): boolean =>
+    /[^\s\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/.test(text.trim().split(/\s/)[0] ?? '');
 });
 
 describe('no text makes it throw anything else, or hang', () => {
-  const scraps = fc.constantFrom('!', 'remove', 'user', 'role', 'list', 'note', '--', '--soft', '–soft', '--limit', '=', '"', '“', '”', '«', "'", ' ', '\u00a0', '\u200b', '\u202e', '@', 'mallory', ':', 'example.org', '.', '-', '1e3', '1.10', '--a.b', '__proto__', '--__proto__', '--constructor=1', '\n', '\t', '`', '<', 'é', '\ud83d', '😀', ',', '!user ', '-x', '--no-soft', 'https://matrix.to/#/', '%40', '%', 'matrix:u/');
-  const line = fc.oneof(fc.string({ unit: 'binary' }), fc.array(scraps, { maxLength: 20 }).map((parts) => parts.join('')), fc.array(scraps, { maxLength: 20 }).map((parts) => `!${parts.join(' ')}`));
-  const links = fc.array(fc.record({ href: fc.oneof(fc.constant('https://matrix.to/#/@bob:example.org'), fc.constant('https://matrix.to/#/%E0%A4%A'), fc.string(), scraps), text: fc.oneof(fc.string(), scraps) }), { maxLength: 3 });
+  const scraps = fc.constantFrom(
+    '!',
+    'remove',
+    'user',
+    'role',
+    'list',
+    'note',
+    '--',
+    '--soft',
+    '–soft',
+    '--limit',
+    '=',
+    '"',
+    '“',
+    '”',
+    '«',
+    "'",
+    ' ',
+    '\u00a0',
+    '\u200b',
+    '\u202e',
+    '@',
+    'mallory',
+    ':',
+    'example.org',
+    '.',
+    '-',
+    '1e3',
+    '1.10',
+    '--a.b',
+    '__proto__',
+    '--__proto__',
+    '--constructor=1',
+    '\n',
+    '\t',
+    '`',
+    '<',
+    'é',
+    '\ud83d',
+    '😀',
+    ',',
+    '!user ',
+    '-x',
+    '--no-soft',
+    'https://matrix.to/#/',
+    '%40',
+    '%',
+    'matrix:u/',
+  );
+  const line = fc.oneof(
+    fc.string({ unit: 'binary' }),
+    fc.array(scraps, { maxLength: 20 }).map((parts) => parts.join('')),
+    fc.array(scraps, { maxLength: 20 }).map((parts) => `!${parts.join(' ')}`),
+  );
+  const links = fc.array(
+    fc.record({
+      href: fc.oneof(
+        fc.constant('https://matrix.to/#/@bob:example.org'),
+        fc.constant('https://matrix.to/#/%E0%A4%A'),
+        fc.string(),
+        scraps,
+      ),
+      text: fc.oneof(fc.string(), scraps),
+    }),
+    { maxLength: 3 },
+  );
 
   test('3,000 lines', () => {
     fc.assert(
@@ -208,9 +326,19 @@ describe('users', () => {
     ['matrix:u/mallory:example.org?action=chat', mallory],
   ])('%s', (text, user) => expect(resolveUser(text, 'example.org')).toBe(user));
 
-  test.each(['', '@', 'mal lory', '@@mallory', 'mallory@example.org', ':example.org', 'https://matrix.to/#/!room:example.org', 'málory', 'mаllory', '@mallory:exаmple.org'])(
-    '%j is refused',
-    (text) => expect(() => resolveUser(text, 'example.org')).toThrow(expect.objectContaining({ kind: 'invalid' })),
+  test.each([
+    '',
+    '@',
+    'mal lory',
+    '@@mallory',
+    'mallory@example.org',
+    ':example.org',
+    'https://matrix.to/#/!room:example.org',
+    'málory',
+    'mаllory',
+    '@mallory:exаmple.org',
+  ])('%j is refused', (text) =>
+    expect(() => resolveUser(text, 'example.org')).toThrow(expect.objectContaining({ kind: 'invalid' })),
   );
 
   test('a bare name while the own server is not known: refused, not guessed', () => {
@@ -219,7 +347,14 @@ describe('users', () => {
   });
 
   test('links that lead to something else are none of a user', () => {
-    for (const href of ['https://matrix.to/#/%E0%A4%A', 'https://evil.org/#/@bob:example.org', 'https://matrix.to/#/#ops:example.org', 'matrix:r/ops:example.org', 'javascript:alert(1)', '']) {
+    for (const href of [
+      'https://matrix.to/#/%E0%A4%A',
+      'https://evil.org/#/@bob:example.org',
+      'https://matrix.to/#/#ops:example.org',
+      'matrix:r/ops:example.org',
+      'javascript:alert(1)',
+      '',
+    ]) {
       expect(userOfLink(href), href).toBeUndefined();
     }
   });
@@ -233,12 +368,18 @@ describe('pills', () => {
     expect(refusal('!remove Mal Lory: spam', [pill('Mal Lory')]).message).toContain('is not a Matrix user id');
     expect(args('!remove Bob spam', [pill('Bob')])).toEqual({ user: mallory, reason: 'spam', soft: false });
     expect(args(`!user ${mallory}`, [pill(mallory)])).toEqual({ user: mallory });
-    expect(args('!remove Mal spam like Bob', [pill('Mal'), pill('Bob', '@bob:example.org')])).toMatchObject({ user: mallory, reason: 'spam like @bob:example.org' });
+    expect(args('!remove Mal spam like Bob', [pill('Mal'), pill('Bob', '@bob:example.org')])).toMatchObject({
+      user: mallory,
+      reason: 'spam like @bob:example.org',
+    });
   });
 
-  test.each(['user', 'u', '!user', 'User', 'se', '!'])('a person who is called "%s" does not escape the command', (name) => {
-    expect(args(`!user ${name}`, [pill(name)])).toEqual({ user: mallory });
-  });
+  test.each(['user', 'u', '!user', 'User', 'se', '!'])(
+    'a person who is called "%s" does not escape the command',
+    (name) => {
+      expect(args(`!user ${name}`, [pill(name)])).toEqual({ user: mallory });
+    },
+  );
 
   test('a name that holds words, flags or quotes is one person', () => {
     for (const name of ['--soft bob', 'bob spam', '"bob', 'bob" --soft', '@bob', 'mallory mallory', '$&', '$1']) {
@@ -247,13 +388,20 @@ describe('pills', () => {
   });
 
   test('a text that claims another id than the link: refused', () => {
-    for (const text of ['@bob:example.org', '\u200b@bob:example.org', ' @bob:example.org', '@mallory:example.org.evil']) {
+    for (const text of [
+      '@bob:example.org',
+      '\u200b@bob:example.org',
+      ' @bob:example.org',
+      '@mallory:example.org.evil',
+    ]) {
       expect(refusal(`!user ${text}`, [pill(text)]).message, text).toContain('leads to @mallory:example.org');
     }
   });
 
   test('a name that does not stand in the text is not taken for an id: refused', () => {
-    expect(refusal('!remove bob é spam', [pill('bob &#233;')]).message).toContain("I can't tell where @mallory:example.org stands");
+    expect(refusal('!remove bob é spam', [pill('bob &#233;')]).message).toContain(
+      "I can't tell where @mallory:example.org stands",
+    );
     expect(refusal('!user bob', [pill('')]).kind).toBe('invalid');
     // Clients that put the id or the link into the plain text.
     expect(args(`!user ${mallory}`, [pill('Mal')])).toEqual({ user: mallory });
@@ -265,7 +413,9 @@ describe('pills', () => {
   });
 
   test('what is not for the bot is not refused for its links', () => {
-    expect(findCommand('ask @bob:example.org', catalogue, context([pill('@bob:example.org')]))).toEqual({ kind: 'none' });
+    expect(findCommand('ask @bob:example.org', catalogue, context([pill('@bob:example.org')]))).toEqual({
+      kind: 'none',
+    });
     expect(findCommand('!xyzzy @bob:example.org', catalogue, context([pill('@bob:example.org')])).kind).toBe('unknown');
   });
 
@@ -277,11 +427,28 @@ describe('pills', () => {
 
 describe('the line that finishes it', () => {
   test('reads back as the same arguments', () => {
-    const word = fc.stringMatching(/^[a-z][a-z0-9 ."']{0,8}$/).filter((text) => text.trim() === text && !(text.includes('"') && text.includes(' ')));
+    const word = fc
+      .stringMatching(/^[a-z][a-z0-9 ."']{0,8}$/)
+      .filter((text) => text.trim() === text && !(text.includes('"') && text.includes(' ')));
     const cases = fc.oneof(
-      fc.record({ name: fc.constant('remove'), args: fc.record({ user: fc.constant('mallory'), reason: fc.constantFrom('spam', 'x --soft', 'said "no', 'a\nb'), soft: fc.boolean() }) }),
+      fc.record({
+        name: fc.constant('remove'),
+        args: fc.record({
+          user: fc.constant('mallory'),
+          reason: fc.constantFrom('spam', 'x --soft', 'said "no', 'a\nb'),
+          soft: fc.boolean(),
+        }),
+      }),
       fc.record({ name: fc.constant('grep'), args: fc.record({ service: word, re: word }) }),
-      fc.record({ name: fc.constant('list'), args: fc.record({ limit: fc.constantFrom('1', '20'), idle: fc.constantFrom('2h', '90s'), open: fc.boolean(), text: fc.constantFrom('a', 'a b') }) }),
+      fc.record({
+        name: fc.constant('list'),
+        args: fc.record({
+          limit: fc.constantFrom('1', '20'),
+          idle: fc.constantFrom('2h', '90s'),
+          open: fc.boolean(),
+          text: fc.constantFrom('a', 'a b'),
+        }),
+      }),
     );
     fc.assert(
       fc.property(cases, ({ name, args: given }) => {

@@ -28,12 +28,12 @@ const work =
         prepare: () => ({ plan: {}, facts: undefined, touches: { things: ['work'] } }),
         describe: () => ({ title: 'Work?' }),
         async apply(_plan, _ports, run) {
-          await apply(run as RunHands<string>, world);
+          await apply(run, world);
           return { title: 'worked' };
         },
       }),
       ...(set as object),
-    } as Command,
+    },
   });
 
 /** Runs until the named act hangs, kills, and starts again with the act free. */
@@ -132,7 +132,11 @@ describe('A2 after a kill', () => {
   });
 
   test('a step that should look and has no probe is a bug, told at its first run', async () => {
-    await using house = openTestHouse({ commands: work({ one: { title: 'x', again: 'look' } }, (run, world) => run.step('one', () => world.act('one')).then(() => {})) });
+    await using house = openTestHouse({
+      commands: work({ one: { title: 'x', again: 'look' } }, (run, world) =>
+        run.step('one', () => world.act('one')).then(() => {}),
+      ),
+    });
     await house.say('carol', '!work');
     expect(house.states()).toEqual(['failed']);
     expect(house.world.done).toEqual([]);
@@ -167,7 +171,8 @@ describe('A2 after a kill', () => {
 
   test('another shape: interrupted and told, not resumed', async () => {
     let shape: Steps = { one: safe('do one') };
-    const commands = (world: World): Record<string, Command> => work(shape, (run) => run.step('one', () => world.act('one')).then(() => {}))(world);
+    const commands = (world: World): Record<string, Command> =>
+      work(shape, (run) => run.step('one', () => world.act('one')).then(() => {}))(world);
     const house = openTestHouse({ commands, onDisk: true });
     await using _ = house;
     house.world.close('one');
@@ -183,7 +188,10 @@ describe('A2 after a kill', () => {
 
   test('a command that is gone: interrupted and told', async () => {
     let there = true;
-    const house = openTestHouse({ commands: (world) => (there ? { ...answers(), work: tick(world) } : answers()), onDisk: true });
+    const house = openTestHouse({
+      commands: (world) => (there ? { ...answers(), work: tick(world) } : answers()),
+      onDisk: true,
+    });
     await using _ = house;
     house.world.close('count');
     await house.say('carol', '!work');
@@ -211,7 +219,10 @@ describe('A2 after a kill', () => {
   });
 
   test('told to stop when it was killed: not resumed', async () => {
-    const house = openTestHouse({ commands: work({ one: safe('do one') }, (run, world) => run.step('one', () => world.act('one')).then(() => {})), onDisk: true });
+    const house = openTestHouse({
+      commands: work({ one: safe('do one') }, (run, world) => run.step('one', () => world.act('one')).then(() => {})),
+      onDisk: true,
+    });
     await using _ = house;
     house.world.close('one');
     await house.say('carol', '!work');
@@ -239,7 +250,10 @@ describe('A2 after a kill', () => {
   });
 
   test('killed twice, it still ends once', async () => {
-    const house = openTestHouse({ commands: (world) => ({ ...answers(), remove: remove(world, { confirm: 'none' }) }), onDisk: true });
+    const house = openTestHouse({
+      commands: (world) => ({ ...answers(), remove: remove(world, { confirm: 'none' }) }),
+      onDisk: true,
+    });
     await using _ = house;
     for (const act of ['suspend', 'leave cellar', 'lock']) {
       house.world.close(act);
@@ -250,7 +264,14 @@ describe('A2 after a kill', () => {
     }
     await house.reopen();
     expect(house.states()).toEqual(['done']);
-    expect(house.world.done.filter((act) => act !== 'puppet')).toEqual(['suspend', 'leave kitchen', 'leave cellar', 'leave attic', 'status', 'lock']);
+    expect(house.world.done.filter((act) => act !== 'puppet')).toEqual([
+      'suspend',
+      'leave kitchen',
+      'leave cellar',
+      'leave attic',
+      'status',
+      'lock',
+    ]);
     expect(house.room.messages()).toHaveLength(1);
   });
 });
@@ -273,7 +294,11 @@ describe('an orderly stop', () => {
 
   test('what the stop cuts off in a list is not taken for a failure', async () => {
     const house = openTestHouse({
-      commands: work({ all: safe('do all') }, async (run, world) => void (await run.each('all', ['a', 'b'], async (item, signal) => void (await world.act(item, signal))))),
+      commands: work(
+        { all: safe('do all') },
+        async (run, world) =>
+          void (await run.each('all', ['a', 'b'], async (item, signal) => void (await world.act(item, signal)))),
+      ),
       onDisk: true,
     });
     await using _ = house;

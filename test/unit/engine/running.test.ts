@@ -34,7 +34,9 @@ describe('how a run ends', () => {
   });
 
   test('a later step that fails: partial, with what is done, what is left and the line that finishes it', async () => {
-    await using house = openTestHouse({ commands: (world) => ({ ...answers(), remove: remove(world, { confirm: 'none' }) }) });
+    await using house = openTestHouse({
+      commands: (world) => ({ ...answers(), remove: remove(world, { confirm: 'none' }) }),
+    });
     house.world.fail('puppet', 'Synapse did not answer.');
     await house.say('carol', '!remove --soft mallory posting "spam" --now');
     expect(house.states()).toEqual(['partial']);
@@ -49,7 +51,9 @@ describe('how a run ends', () => {
   });
 
   test('what was only attempted does not hold up the rest, and makes the run partial', async () => {
-    await using house = openTestHouse({ commands: (world) => ({ ...answers(), remove: remove(world, { confirm: 'none' }) }) });
+    await using house = openTestHouse({
+      commands: (world) => ({ ...answers(), remove: remove(world, { confirm: 'none' }) }),
+    });
     house.world.fail('status', 'The application is down.');
     house.world.fail('leave cellar', 'The door is locked.');
     await house.say('carol', '!remove mallory spam');
@@ -63,7 +67,9 @@ describe('how a run ends', () => {
   });
 
   test('after an attempt and a stop both are told, each once', async () => {
-    await using house = openTestHouse({ commands: (world) => ({ ...answers(), remove: remove(world, { confirm: 'none' }) }) });
+    await using house = openTestHouse({
+      commands: (world) => ({ ...answers(), remove: remove(world, { confirm: 'none' }) }),
+    });
     house.world.fail('status', 'The application is down.');
     house.world.fail('lock', 'Synapse is down.');
     await house.say('carol', '!remove mallory spam');
@@ -84,15 +90,22 @@ describe('how a run ends', () => {
   });
 
   test('a step that is not declared is a bug and is not done', async () => {
-    await using house = openTestHouse({ commands: ticking((run, world) => run.step('other', () => world.act('count'))) });
+    await using house = openTestHouse({
+      commands: ticking((run, world) => run.step('other', () => world.act('count'))),
+    });
     await house.say('carol', '!tick');
     expect(house.states()).toEqual(['failed']);
     expect(house.world.done).toEqual([]);
   });
 
   test('what a step keeps is 4 KB at most, counted in bytes', async () => {
-    const keeping = (text: string) => openTestHouse({ commands: ticking((run) => run.step('count', async () => text)) });
-    for (const [text, state] of [['x'.repeat(4094), 'done'], ['x'.repeat(4095), 'failed'], ['€'.repeat(1365), 'failed']] as const) {
+    const keeping = (text: string) =>
+      openTestHouse({ commands: ticking((run) => run.step('count', async () => text)) });
+    for (const [text, state] of [
+      ['x'.repeat(4094), 'done'],
+      ['x'.repeat(4095), 'failed'],
+      ['€'.repeat(1365), 'failed'],
+    ] as const) {
       await using house = keeping(text);
       await house.say('carol', '!tick');
       expect(house.states()).toEqual([state]);
@@ -106,7 +119,10 @@ describe('how a run ends', () => {
     house.world.fail('count', 'The counter is broken.');
     await house.say('carol', '!tick');
     expect(house.ledger.audit({ run: 1 }).map(({ outcome, detail }) => [outcome, detail])).toEqual([
-      ['failed', { effect: 'none', error: 'The counter is broken.', kind: 'unavailable', steps: [['count', 'failed', 1]] }],
+      [
+        'failed',
+        { effect: 'none', error: 'The counter is broken.', kind: 'unavailable', steps: [['count', 'failed', 1]] },
+      ],
       ['begun', expect.objectContaining({ key: '$m1', proof: 'clear' })],
     ]);
   });
@@ -119,7 +135,12 @@ describe('intent before the act', () => {
       commands: ticking(
         (run, world) =>
           run.step('count', async () => {
-            seen.push(house.run().state, house.ledger.audit({ run: 1 })[0]?.outcome, house.ledger.lockHolder('tick'), house.steps()[0]?.state);
+            seen.push(
+              house.run().state,
+              house.ledger.audit({ run: 1 })[0]?.outcome,
+              house.ledger.lockHolder('tick'),
+              house.steps()[0]?.state,
+            );
             return world.act('count');
           }),
         { prepare: () => ({ plan: {}, facts: undefined, touches: { things: ['tick'] } }) },
@@ -173,7 +194,9 @@ describe('locks', () => {
 
 describe('stopping a run', () => {
   test('it stops at the step it is in, and tells what is left', async () => {
-    await using house = openTestHouse({ commands: (world) => ({ ...answers(), remove: remove(world, { confirm: 'none' }) }) });
+    await using house = openTestHouse({
+      commands: (world) => ({ ...answers(), remove: remove(world, { confirm: 'none' }) }),
+    });
     house.world.close('leave cellar');
     await house.say('carol', '!remove mallory spam');
     expect(await house.say('carol', '!cancel 1')).toContainEqual(expect.stringContaining('stopped: stopping'));
@@ -211,7 +234,9 @@ describe('stopping a run', () => {
     await house.settle();
     expect(house.states()).toEqual(['done']);
     expect(house.log.messages('error')).toEqual([]);
-    expect(house.room.messages().filter(({ thread, mark }) => thread === '$m1' && mark?.outcome === 'done')).toHaveLength(1);
+    expect(
+      house.room.messages().filter(({ thread, mark }) => thread === '$m1' && mark?.outcome === 'done'),
+    ).toHaveLength(1);
   });
 
   test('an unknown run cannot be stopped', async () => {
@@ -242,7 +267,13 @@ describe('signs of life', () => {
 
   test('a slow question too, also when it fails', async () => {
     const slow = (world: World): Record<string, Command> => ({
-      slow: defineQuery({ summary: 'x', examples: [''], args: none, answer: () => world.act('slow'), view: (text) => ({ title: text }) }),
+      slow: defineQuery({
+        summary: 'x',
+        examples: [''],
+        args: none,
+        answer: () => world.act('slow'),
+        view: (text) => ({ title: text }),
+      }),
     });
     for (const fails of [false, true]) {
       await using house = openTestHouse({ commands: slow });
@@ -305,7 +336,9 @@ describe('signs of life', () => {
 describe('the door', () => {
   test('--dry-run shows and changes nothing', async () => {
     await using house = openTestHouse({ commands: smallCommands });
-    expect((await house.say('carol', '!remove --dry-run mallory spam')).join()).toContain('Dry run, nothing was changed. Remove @mallory:example.org: spam?');
+    expect((await house.say('carol', '!remove --dry-run mallory spam')).join()).toContain(
+      'Dry run, nothing was changed. Remove @mallory:example.org: spam?',
+    );
     await house.say('carol', '!tick –dry-run');
     expect(house.ledger.runsBy({})).toEqual([]);
     expect(house.world.done).toEqual([]);
@@ -320,9 +353,20 @@ describe('the door', () => {
 
   test('a part that is off is told with the setting that switches it on', async () => {
     await using house = openTestHouse({
-      commands: () => ({ calls: defineQuery({ summary: 'x', examples: [''], args: none, needs: ['calls'], answer: () => 1, view: () => ({ title: 'x' }) }) }),
+      commands: () => ({
+        calls: defineQuery({
+          summary: 'x',
+          examples: [''],
+          args: none,
+          needs: ['calls'],
+          answer: () => 1,
+          view: () => ({ title: 'x' }),
+        }),
+      }),
     });
-    expect((await house.say('carol', '!calls')).join()).toContain('!calls needs calls, which is off.\n\nSet livekit in the settings file.');
+    expect((await house.say('carol', '!calls')).join()).toContain(
+      '!calls needs calls, which is off.\n\nSet livekit in the settings file.',
+    );
   });
 
   test('an unknown word is answered only when it is near a command', async () => {
@@ -338,12 +382,23 @@ describe('the door', () => {
     await house.say('carol', '!hello');
     await house.say('carol', '!hello', { thread: '$alert' });
     expect(house.room.messages().map(({ thread }) => thread)).toEqual(['$m1', '$alert']);
-    expect(house.room.messages()[1]?.content['m.relates_to']).toMatchObject({ is_falling_back: true, 'm.in_reply_to': { event_id: '$m2' } });
+    expect(house.room.messages()[1]?.content['m.relates_to']).toMatchObject({
+      is_falling_back: true,
+      'm.in_reply_to': { event_id: '$m2' },
+    });
   });
 
   test('the bot is called by its prefix, its name or its pill', async () => {
     await using house = openTestHouse({ commands: smallCommands });
-    for (const text of ['!hello', '! hello', '! Hello.', 'opsroom: hello', 'Opsroom, hello', '@opsroom:example.org: hello', '!hellos']) {
+    for (const text of [
+      '!hello',
+      '! hello',
+      '! Hello.',
+      'opsroom: hello',
+      'Opsroom, hello',
+      '@opsroom:example.org: hello',
+      '!hellos',
+    ]) {
       expect(await house.say('carol', text), text).toEqual(['hello world']);
     }
     const html = '<a href="https://matrix.to/#/@opsroom:example.org">The Bot</a>: hello you';
@@ -362,7 +417,14 @@ describe('the door', () => {
           },
           view: () => ({ title: '' }),
         }),
-        limited: defineQuery({ summary: 'x', examples: [''], args: none, role: 'owner', answer: () => 1, view: () => ({ title: 'x' }) }),
+        limited: defineQuery({
+          summary: 'x',
+          examples: [''],
+          args: none,
+          role: 'owner',
+          answer: () => 1,
+          view: () => ({ title: 'x' }),
+        }),
       }),
     });
     const [said] = await house.say('carol', '!broken');
@@ -376,7 +438,10 @@ describe('the door', () => {
 
   test('a plan that is not what was declared never runs', async () => {
     await using house = openTestHouse({
-      commands: ticking(() => Promise.resolve('x'), { plan: z.strictObject({ n: z.number() }), prepare: () => ({ plan: { n: 'one' }, facts: undefined, touches: {} }) }),
+      commands: ticking(() => Promise.resolve('x'), {
+        plan: z.strictObject({ n: z.number() }),
+        prepare: () => ({ plan: { n: 'one' }, facts: undefined, touches: {} }),
+      }),
     });
     await house.say('carol', '!tick');
     expect(house.last()).toContain('Internal error');

@@ -87,7 +87,10 @@ describe('order', () => {
     room.limit(5000);
     put(row(1));
     await settled();
-    put(...Array.from({ length: 30 }, (_, n) => row(n + 2, { lane: `c:${n}` })), row(99, { lane: 'page:a1', content: 'PAGE' }));
+    put(
+      ...Array.from({ length: 30 }, (_, n) => row(n + 2, { lane: `c:${n}` })),
+      row(99, { lane: 'page:a1', content: 'PAGE' }),
+    );
     await clock.advance(5000);
     await settled();
     expect(room.texts()[0]).toBe('PAGE');
@@ -163,13 +166,16 @@ describe('A16 tried again', () => {
     expect(tries).toBeLessThan(25);
   });
 
-  test.each(['misconfigured', 'denied'] as const)('what a person can mend (%s) is kept, and said when it is mended', async (kind) => {
-    room.refuse(new OpsError(kind, 'The token is dead.'), 5);
-    put(row(1));
-    await clock.advance(300_000);
-    await settled();
-    expect(room.texts()).toEqual(['text 1']);
-  });
+  test.each(['misconfigured', 'denied'] as const)(
+    'what a person can mend (%s) is kept, and said when it is mended',
+    async (kind) => {
+      room.refuse(new OpsError(kind, 'The token is dead.'), 5);
+      put(row(1));
+      await clock.advance(300_000);
+      await settled();
+      expect(room.texts()).toEqual(['text 1']);
+    },
+  );
 
   test('being refused in one room holds only that lane', async () => {
     room.refuse(new OpsError('denied', 'kicked'));
@@ -181,7 +187,11 @@ describe('A16 tried again', () => {
   });
 
   test('an edit, a reaction and its end refer to the event that the row became', async () => {
-    put(row(1), row(2, { content: 'new text', replaces: 1 }), row(3, { content: { kind: 'reaction', emoji: '⏳', on: { outbox: 1 } } }));
+    put(
+      row(1),
+      row(2, { content: 'new text', replaces: 1 }),
+      row(3, { content: { kind: 'reaction', emoji: '⏳', on: { outbox: 1 } } }),
+    );
     await settled();
     expect(room.messages()).toMatchObject([{ id: '$e1', text: 'new text' }]);
     expect(room.reactionsOn('$e1')).toEqual(['⏳']);

@@ -27,7 +27,8 @@ afterEach(() => storage[Symbol.dispose]());
 
 const ban = (user = mallory, forMs = 120 * minuteMs): void =>
   takings.hold({ site: 'default', user, kind: 'call-ban', until: clock.now() + forMs, run: 1, endedAt: undefined });
-const inside = async (room = 'call'): Promise<string[]> => (await calls.participants(room)).map(({ identity }) => identity);
+const inside = async (room = 'call'): Promise<string[]> =>
+  (await calls.participants(room)).map(({ identity }) => identity);
 
 describe('who is banned from calls', () => {
   test('is thrown out of every call, again and again; others stay', async () => {
@@ -88,7 +89,7 @@ describe('who is banned from calls', () => {
   });
 
   test('who is released while a sweep is at them stays released', async () => {
-    ban();
+    ban(mallory, minuteMs);
     calls.join('call', '@mallory:example.org:D1');
     const sweep = warden.sweep();
     takings.release(mallory);
@@ -105,7 +106,14 @@ describe('who is banned from calls', () => {
 });
 
 describe('what was taken', () => {
-  const taken = (run: number, at: number, rooms: string[]) => ({ site: 'default', user: mallory, run, at, snapshot: { rooms }, returnedAt: undefined });
+  const taken = (run: number, at: number, rooms: string[]) => ({
+    site: 'default',
+    user: mallory,
+    run,
+    at,
+    snapshot: { rooms },
+    returnedAt: undefined,
+  });
 
   test('is remembered until it is given back, all of it', () => {
     takings.remember(taken(1, 1, ['a']));
@@ -120,7 +128,14 @@ describe('what was taken', () => {
 
   test('of another site is another matter', () => {
     takings.remember({ ...taken(1, 1, []), site: 'staging' });
-    takings.hold({ site: 'staging', user: mallory, kind: 'call-ban', until: clock.now() + 1000, run: 1, endedAt: undefined });
+    takings.hold({
+      site: 'staging',
+      user: mallory,
+      kind: 'call-ban',
+      until: clock.now() + 1000,
+      run: 1,
+      endedAt: undefined,
+    });
     expect(takings.find(mallory)).toBeUndefined();
     expect(takings.held()).toEqual([]);
   });

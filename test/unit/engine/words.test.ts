@@ -22,13 +22,36 @@ describe('words', () => {
   ])('%j', (text, words) => expect(texts(text)).toEqual(words));
 
   test('a quote that does not end is told, not thrown', () => {
-    expect(splitWords('say "two words')).toMatchObject([{ open: false }, { text: '"two', open: true }, { open: false }]);
+    expect(splitWords('say "two words')).toMatchObject([
+      { open: false },
+      { text: '"two', open: true },
+      { open: false },
+    ]);
     expect(splitWords('«two words»')[0]).toMatchObject({ open: true });
     expect(splitWords('24" screen').every((word) => !word.open)).toBe(true);
   });
 
   test('any text: never throws, and each word stands where it says', () => {
-    const odd = fc.string({ unit: fc.constantFrom('a', ' ', '"', '“', '”', '„', '«', '–', '-', '\u00a0', '\u200b', '\n', "'", 'é', '\ud800', '😀') });
+    const odd = fc.string({
+      unit: fc.constantFrom(
+        'a',
+        ' ',
+        '"',
+        '“',
+        '”',
+        '„',
+        '«',
+        '–',
+        '-',
+        '\u00a0',
+        '\u200b',
+        '\n',
+        "'",
+        'é',
+        '\ud800',
+        '😀',
+      ),
+    });
     fc.assert(
       fc.property(fc.oneof(fc.string({ unit: 'binary' }), odd), (text) => {
         let from = 0;

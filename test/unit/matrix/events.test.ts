@@ -37,14 +37,26 @@ describe('what asks', () => {
   });
 
   test('a reaction, and what takes back', () => {
-    expect(item(message({ ...relates({ rel_type: 'm.annotation', key: '✅', event_id: '$q' }) }, { type: 'm.reaction' }))).toMatchObject({
+    expect(
+      item(message({ ...relates({ rel_type: 'm.annotation', key: '✅', event_id: '$q' }) }, { type: 'm.reaction' })),
+    ).toMatchObject({
       proof: 'reaction',
       body: { kind: 'reaction', emoji: '✅', on: '$q' },
     });
-    const edit = message({ body: '* !disable bob', 'm.new_content': { msgtype: 'm.text', body: '!disable bob' }, ...relates({ rel_type: 'm.replace', event_id: '$0' }) });
+    const edit = message({
+      body: '* !disable bob',
+      'm.new_content': { msgtype: 'm.text', body: '!disable bob' },
+      ...relates({ rel_type: 'm.replace', event_id: '$0' }),
+    });
     expect(item(edit)?.body).toEqual({ kind: 'withdrawn', event: '$0' });
-    expect(item({ ...message({}), type: 'm.room.redaction', redacts: '$0', content: {} })?.body).toEqual({ kind: 'withdrawn', event: '$0' });
-    expect(item({ ...message({}), type: 'm.room.redaction', content: { redacts: '$0' } })?.body).toEqual({ kind: 'withdrawn', event: '$0' });
+    expect(item({ ...message({}), type: 'm.room.redaction', redacts: '$0', content: {} })?.body).toEqual({
+      kind: 'withdrawn',
+      event: '$0',
+    });
+    expect(item({ ...message({}), type: 'm.room.redaction', content: { redacts: '$0' } })?.body).toEqual({
+      kind: 'withdrawn',
+      event: '$0',
+    });
   });
 
   test.each<[string, MatrixEvent]>([
@@ -69,7 +81,12 @@ describe('what asks', () => {
 
   test('the thread, and no other relation', () => {
     expect(threadOf(message(relates({ rel_type: 'm.thread', event_id: '$root' })))).toBe('$root');
-    for (const relation of [{ rel_type: 'm.replace', event_id: '$x' }, { 'm.in_reply_to': { event_id: '$x' } }, { rel_type: 'm.thread' }, { rel_type: 'm.thread', event_id: 7 }]) {
+    for (const relation of [
+      { rel_type: 'm.replace', event_id: '$x' },
+      { 'm.in_reply_to': { event_id: '$x' } },
+      { rel_type: 'm.thread' },
+      { rel_type: 'm.thread', event_id: 7 },
+    ]) {
       expect(threadOf(message(relates(relation)))).toBeUndefined();
     }
   });
@@ -93,15 +110,20 @@ describe('the quote of a reply', () => {
 
   test('nothing of a quote is ever a command', () => {
     fc.assert(
-      fc.property(fc.array(fc.string({ unit: fc.constantFrom('!', 'p', ' ', '>', 'x') }), { minLength: 1 }), fc.string(), (quoted, typed) => {
-        const body = `${quoted.map((line) => `> ${line}`).join('\n')}\n\n${typed}`;
-        expect(text({ body, ...reply })).toBe(typed);
-      }),
+      fc.property(
+        fc.array(fc.string({ unit: fc.constantFrom('!', 'p', ' ', '>', 'x') }), { minLength: 1 }),
+        fc.string(),
+        (quoted, typed) => {
+          const body = `${quoted.map((line) => `> ${line}`).join('\n')}\n\n${typed}`;
+          expect(text({ body, ...reply })).toBe(typed);
+        },
+      ),
     );
   });
 
   test('the pills of a quote are not of the command', () => {
-    const html = '<mx-reply><blockquote><a href="https://matrix.to/#/@bob:example.org">Bob</a></blockquote></mx-reply>!user <a href="https://matrix.to/#/@eve:example.org">Eve</a>';
+    const html =
+      '<mx-reply><blockquote><a href="https://matrix.to/#/@bob:example.org">Bob</a></blockquote></mx-reply>!user <a href="https://matrix.to/#/@eve:example.org">Eve</a>';
     expect(linksOf(html)).toEqual([{ href: 'https://matrix.to/#/@eve:example.org', text: 'Eve' }]);
   });
 });
@@ -110,8 +132,17 @@ describe('links', () => {
   test.each([
     ['<a href="https://matrix.to/#/%40bob%3Ax">Bob</a>', [{ href: 'https://matrix.to/#/%40bob%3Ax', text: 'Bob' }]],
     ["<A class='x' HREF='y'><b>a</b> &amp; <i>b</i></A>", [{ href: 'y', text: 'a & b' }]],
-    ['<a href="x?a=1&amp;b=2">&lt;b&gt; &#39;&quot;&#x27;&#233;&apos;&nbsp;</a>', [{ href: 'x?a=1&b=2', text: `<b> '"'é'\u00a0` }]],
-    ['<a href="1">one</a> <a href="2">two</a>', [{ href: '1', text: 'one' }, { href: '2', text: 'two' }]],
+    [
+      '<a href="x?a=1&amp;b=2">&lt;b&gt; &#39;&quot;&#x27;&#233;&apos;&nbsp;</a>',
+      [{ href: 'x?a=1&b=2', text: `<b> '"'é'\u00a0` }],
+    ],
+    [
+      '<a href="1">one</a> <a href="2">two</a>',
+      [
+        { href: '1', text: 'one' },
+        { href: '2', text: 'two' },
+      ],
+    ],
     ['<a href="1">one<a href="2">two</a>', [{ href: '2', text: 'two' }]],
     ['<a name="x">no link</a>', []],
     ['<abbr href="x">no link</abbr>', []],
@@ -122,7 +153,18 @@ describe('links', () => {
   ])('%j', (html, links) => expect(linksOf(html)).toEqual(links));
 
   test('60 KB of a stranger’s HTML takes a moment', () => {
-    for (const piece of ['<a href="">', '<a ', "<a href=''", '<a href="', '<mx-reply>', '<', '>', '<a href="x">y</a>', '&amp;', "<a \t href='\""]) {
+    for (const piece of [
+      '<a href="">',
+      '<a ',
+      "<a href=''",
+      '<a href="',
+      '<mx-reply>',
+      '<',
+      '>',
+      '<a href="x">y</a>',
+      '&amp;',
+      '<a \t href=\'"',
+    ]) {
       const html = piece.repeat(60_000 / piece.length);
       const before = performance.now();
       linksOf(html);
@@ -133,10 +175,36 @@ describe('links', () => {
 
 test('any event is taken or left, never thrown at', () => {
   const wild = fc.oneof(fc.jsonValue(), fc.constant(undefined));
-  const content = fc.record({ msgtype: fc.oneof(wild, fc.constant('m.text')), body: wild, formatted_body: wild, 'm.relates_to': fc.oneof(wild, fc.record({ rel_type: fc.constantFrom('m.thread', 'm.replace', 'm.annotation'), event_id: wild, key: wild, 'm.in_reply_to': wild }, { requiredKeys: [] })) }, { requiredKeys: [] });
+  const content = fc.record(
+    {
+      msgtype: fc.oneof(wild, fc.constant('m.text')),
+      body: wild,
+      formatted_body: wild,
+      'm.relates_to': fc.oneof(
+        wild,
+        fc.record(
+          {
+            rel_type: fc.constantFrom('m.thread', 'm.replace', 'm.annotation'),
+            event_id: wild,
+            key: wild,
+            'm.in_reply_to': wild,
+          },
+          { requiredKeys: [] },
+        ),
+      ),
+    },
+    { requiredKeys: [] },
+  );
   const event = fc.record({
     event_id: fc.constant('$1'),
-    type: fc.constantFrom('m.room.message', 'm.reaction', 'm.room.redaction', 'm.room.member', 'm.room.create', 'm.room.join_rules'),
+    type: fc.constantFrom(
+      'm.room.message',
+      'm.reaction',
+      'm.room.redaction',
+      'm.room.member',
+      'm.room.create',
+      'm.room.join_rules',
+    ),
     sender: fc.oneof(fc.constant('@alice:example.org'), fc.string()),
     content: fc.oneof(content, wild),
     redacts: wild,
@@ -154,12 +222,18 @@ test('any event is taken or left, never thrown at', () => {
 });
 
 describe('what is known of the room', () => {
-  const member = (name: string, membership: string): MatrixEvent => ({ type: 'm.room.member', state_key: idOf(name), content: { membership } });
+  const member = (name: string, membership: string): MatrixEvent => ({
+    type: 'm.room.member',
+    state_key: idOf(name),
+    content: { membership },
+  });
   test('who is in it', () => {
     let facts = noFacts(opsRoom);
-    for (const event of [member('a', 'join'), member('b', 'invite'), member('c', 'join'), member('a', 'join')]) facts = learn(facts, event);
+    for (const event of [member('a', 'join'), member('b', 'invite'), member('c', 'join'), member('a', 'join')])
+      facts = learn(facts, event);
     expect(facts.joined.toSorted()).toEqual([idOf('a'), idOf('c')]);
-    for (const membership of ['leave', 'ban', 'knock', 'invite']) expect(learn(facts, member('c', membership)).joined).toEqual([idOf('a')]);
+    for (const membership of ['leave', 'ban', 'knock', 'invite'])
+      expect(learn(facts, member('c', membership)).joined).toEqual([idOf('a')]);
   });
   test('what is no state event teaches nothing', () => {
     const facts = noFacts(opsRoom);
@@ -172,7 +246,8 @@ describe('what is known of the room', () => {
       { type: 'm.room.create', state_key: '', content: { room_version: '12' } },
       { type: 'm.room.join_rules', state_key: '', content: { join_rule: 'invite' } },
       { type: 'm.room.encryption', state_key: '', content: {} },
-    ]) facts = learn(facts, event);
+    ])
+      facts = learn(facts, event);
     expect(facts).toMatchObject({ version: '12', joinRule: 'invite', encrypted: true });
   });
 });

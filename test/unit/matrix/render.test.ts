@@ -5,13 +5,55 @@ import type { Block, Line, Reply, Span } from '#domain/messages.ts';
 import { idOf } from '#test/fakes/house.ts';
 import { wordsOf, wrongIn } from '#test/fixtures/html-check.ts';
 
-const bad = fc.constantFrom('<b>', '</p>', '<script>alert(1)</script>', '"', "'", '&', '&amp;', '<', '>', '@room', '@ROOM!', '\u202e', '\u2066', '\u200b', '\u00ad', '\u061c', '\ud83d', '😀', '\n', 'a', ' ', '](x)', '<img src=x onerror=1>', '" onclick="x');
-const text = fc.oneof(fc.string({ unit: 'binary', maxLength: 20 }), fc.array(bad, { maxLength: 6 }).map((parts) => parts.join('')));
+const bad = fc.constantFrom(
+  '<b>',
+  '</p>',
+  '<script>alert(1)</script>',
+  '"',
+  "'",
+  '&',
+  '&amp;',
+  '<',
+  '>',
+  '@room',
+  '@ROOM!',
+  '\u202e',
+  '\u2066',
+  '\u200b',
+  '\u00ad',
+  '\u061c',
+  '\ud83d',
+  '😀',
+  '\n',
+  'a',
+  ' ',
+  '](x)',
+  '<img src=x onerror=1>',
+  '" onclick="x',
+);
+const text = fc.oneof(
+  fc.string({ unit: 'binary', maxLength: 20 }),
+  fc.array(bad, { maxLength: 6 }).map((parts) => parts.join('')),
+);
 const span: fc.Arbitrary<Span> = fc.oneof(
   text,
   fc.record({ code: text }),
   fc.record({ bold: text }),
-  fc.record({ link: fc.oneof(text, fc.constantFrom('https://x.org/?a=1&b="', 'javascript:alert(1)', ' javascript:x', 'JAVASCRIPT:x', 'data:text/html,x', 'mailto:a@b', 'matrix:u/x')), text }),
+  fc.record({
+    link: fc.oneof(
+      text,
+      fc.constantFrom(
+        'https://x.org/?a=1&b="',
+        'javascript:alert(1)',
+        ' javascript:x',
+        'JAVASCRIPT:x',
+        'data:text/html,x',
+        'mailto:a@b',
+        'matrix:u/x',
+      ),
+    ),
+    text,
+  }),
   fc.constant({ user: idOf('mallory') }),
 );
 const line: fc.Arbitrary<Line> = fc.oneof(span, fc.array(span, { maxLength: 3 }));
@@ -21,9 +63,17 @@ const { block } = fc.letrec<{ block: Block }>((tie) => ({
     { depthSize: 'small' },
     fc.record({ kind: fc.constant('text' as const), lines }),
     fc.record({ kind: fc.constant('list' as const), items: lines, ordered: fc.boolean() }),
-    fc.record({ kind: fc.constant('table' as const), head: fc.array(text, { maxLength: 3 }), rows: fc.array(lines, { maxLength: 3 }) }),
+    fc.record({
+      kind: fc.constant('table' as const),
+      head: fc.array(text, { maxLength: 3 }),
+      rows: fc.array(lines, { maxLength: 3 }),
+    }),
     fc.record({ kind: fc.constant('code' as const), text }),
-    fc.record({ kind: fc.constant('details' as const), summary: text, blocks: fc.array(tie('block'), { maxLength: 2 }) }),
+    fc.record({
+      kind: fc.constant('details' as const),
+      summary: text,
+      blocks: fc.array(tie('block'), { maxLength: 2 }),
+    }),
   ),
 }));
 const reply: fc.Arbitrary<Reply> = fc.record({
@@ -94,12 +144,20 @@ describe('names that would pass for others', () => {
     expect(render({ title: name })).toEqual({ body: shown, html: shown });
     expect(render({ title: [{ code: name }] }).body).toBe(shown);
     expect(render({ title: [{ bold: name }] }).body).toBe(shown);
-    expect(render({ title: [{ link: `https://x.org/${name}`, text: name }] }).body).toBe(`${shown} (https://x.org/${shown})`);
-    expect(render({ title: 'x', blocks: [{ kind: 'table', head: [name], rows: [[name]] }] }).body).toBe(`x\n\n${shown}\n${shown}`);
-    expect(render({ title: 'x', blocks: [{ kind: 'details', summary: name, blocks: [{ kind: 'code', text: name }] }] }).body).toBe(`x\n\n${shown}:\n${shown}`);
+    expect(render({ title: [{ link: `https://x.org/${name}`, text: name }] }).body).toBe(
+      `${shown} (https://x.org/${shown})`,
+    );
+    expect(render({ title: 'x', blocks: [{ kind: 'table', head: [name], rows: [[name]] }] }).body).toBe(
+      `x\n\n${shown}\n${shown}`,
+    );
+    expect(
+      render({ title: 'x', blocks: [{ kind: 'details', summary: name, blocks: [{ kind: 'code', text: name }] }] }).body,
+    ).toBe(`x\n\n${shown}:\n${shown}`);
   });
 
-  test.each(['👩‍🚒', '🏳️‍🌈', '👨🏽‍🚒', 'नमस्ते', 'שלום', 'Ωmega', '日本'])('%s stays as it is', (name) => expect(render({ title: name }).body).toBe(name));
+  test.each(['👩‍🚒', '🏳️‍🌈', '👨🏽‍🚒', 'नमस्ते', 'שלום', 'Ωmega', '日本'])('%s stays as it is', (name) =>
+    expect(render({ title: name }).body).toBe(name),
+  );
 });
 
 describe('nobody is called by accident', () => {
@@ -122,25 +180,53 @@ describe('how it looks', () => {
       title: 'Users',
       blocks: [
         { kind: 'list', items: ['one', ['two ', { bold: 'x' }]], ordered: true },
-        { kind: 'table', head: ['who', 'n'], rows: [[{ user: idOf('bob') }, '1'], ['é', '22']] },
+        {
+          kind: 'table',
+          head: ['who', 'n'],
+          rows: [
+            [{ user: idOf('bob') }, '1'],
+            ['é', '22'],
+          ],
+        },
         { kind: 'details', summary: 'more', blocks: [{ kind: 'list', items: ['in'] }] },
       ],
       offers: [{ text: 'Undo', command: '!enable @bob:example.org' }],
     });
-    expect(body).toBe('Users\n\n1. one\n2. two x\n\nwho               n\n@bob:example.org  1\né                 22\n\nmore:\n- in\n\n- Undo: !enable @bob:example.org');
+    expect(body).toBe(
+      'Users\n\n1. one\n2. two x\n\nwho               n\n@bob:example.org  1\né                 22\n\nmore:\n- in\n\n- Undo: !enable @bob:example.org',
+    );
     expect(html).toContain('<a href="https://matrix.to/#/%40bob%3Aexample.org">@bob:example.org</a>');
     expect(html).toContain('<details><summary>more</summary><ul><li>in</li></ul></details>');
     expect(wrongIn(html)).toEqual([]);
   });
   test('a link that would run something leads nowhere', () => {
-    for (const link of ['javascript:alert(1)', ' javascript:alert(1)', 'data:text/html,x', 'vbscript:x', '//evil.org', 'file:///etc/passwd']) {
+    for (const link of [
+      'javascript:alert(1)',
+      ' javascript:alert(1)',
+      'data:text/html,x',
+      'vbscript:x',
+      '//evil.org',
+      'file:///etc/passwd',
+    ]) {
       expect(render({ title: [{ link, text: 'x' }] }).html, link).toBe('<a href="">x</a>');
     }
   });
 });
 
 test('the checker of this file finds what is wrong', () => {
-  for (const html of ['<script>', '<b>', '</b>', '<b><i></b></i>', '<a href="javascript:x">y</a>', '<a onclick="x">y</a>', '<b class="x">y</b>', 'a & b', 'a > b', '<img>', 'say "x"']) {
+  for (const html of [
+    '<script>',
+    '<b>',
+    '</b>',
+    '<b><i></b></i>',
+    '<a href="javascript:x">y</a>',
+    '<a onclick="x">y</a>',
+    '<b class="x">y</b>',
+    'a & b',
+    'a > b',
+    '<img>',
+    'say "x"',
+  ]) {
     expect(wrongIn(html), html).not.toEqual([]);
   }
   expect(wrongIn('<p><b>a</b><br>&amp; <a href="https://x.org">y</a></p>')).toEqual([]);

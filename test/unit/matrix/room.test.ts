@@ -6,13 +6,13 @@ import { MatrixOpsRoom, messageContent } from '#adapters/matrix/room.ts';
 import { OpsError } from '#domain/errors.ts';
 import type { Outgoing, Reply } from '#domain/messages.ts';
 import type { OpsRoom } from '#domain/ops-room.ts';
-import type { NewOutboxRow, OutboxRow } from '#domain/outbox.ts';
+import type { OutboxRow } from '#domain/outbox.ts';
 import { idOf, opsRoom } from '#test/fakes/house.ts';
 import { FakeOpsRoom } from '#test/fakes/ops-room.ts';
 import { message, row } from '#test/fixtures/outbox-rows.ts';
 
 const outboxRow = (id: number, set: Parameters<typeof row>[1] = {}): OutboxRow => ({
-  ...(row(id, set) as NewOutboxRow),
+  ...row(id, set),
   txn: `t.${id}`,
   state: 'pending',
   attempts: 1,
@@ -85,7 +85,9 @@ describe.each(rooms)('a room: %s', (_, make) => {
     await expect(room.send(outboxRow(2, { content: on }), none, signal)).rejects.toMatchObject({ kind: 'notFound' });
     await room.send(outboxRow(3, { content: on }), () => '$e1', signal);
     await room.send(outboxRow(4, { content: { kind: 'redaction', of: { outbox: 3 } } }), () => '$e2', signal);
-    await expect(room.send(outboxRow(5, { content: { kind: 'redaction', of: { outbox: 9 } } }), none, signal)).rejects.toMatchObject({ kind: 'notFound' });
+    await expect(
+      room.send(outboxRow(5, { content: { kind: 'redaction', of: { outbox: 9 } } }), none, signal),
+    ).rejects.toMatchObject({ kind: 'notFound' });
   });
 
   test('a limit is told with its time', async () => {
@@ -95,7 +97,11 @@ describe.each(rooms)('a room: %s', (_, make) => {
   });
 });
 
-const content = (set: Partial<Outgoing & { kind: 'message' }> = {}, rowSet: Parameters<typeof row>[1] = {}, eventOf: (id: number) => string | undefined = () => undefined) => {
+const content = (
+  set: Partial<Outgoing & { kind: 'message' }> = {},
+  rowSet: Parameters<typeof row>[1] = {},
+  eventOf: (id: number) => string | undefined = () => undefined,
+) => {
   const said = { ...message('hello'), ...set };
   return messageContent(outboxRow(1, { ...rowSet, content: said }), said, eventOf);
 };
@@ -113,7 +119,9 @@ describe('the content of a message', () => {
   });
 
   test('a name in the text mentions nobody; only who is meant is', () => {
-    expect(content({ reply: { title: ['see ', { user: idOf('bob') }, ' @bob:example.org @room'] } }).content['m.mentions']).toEqual({});
+    expect(
+      content({ reply: { title: ['see ', { user: idOf('bob') }, ' @bob:example.org @room'] } }).content['m.mentions'],
+    ).toEqual({});
     const page = content({ rings: true, mentions: [idOf('bob')] }).content;
     expect([page['msgtype'], page['m.mentions']]).toEqual(['m.text', { user_ids: [idOf('bob')] }]);
   });
@@ -125,41 +133,78 @@ describe('the content of a message', () => {
       is_falling_back: true,
       'm.in_reply_to': { event_id: '$asked' },
     });
-    expect(content({}, { thread: '$root' }).content['m.relates_to']).toMatchObject({ 'm.in_reply_to': { event_id: '$root' } });
+    expect(content({}, { thread: '$root' }).content['m.relates_to']).toMatchObject({
+      'm.in_reply_to': { event_id: '$root' },
+    });
     expect(content().content).not.toHaveProperty('m.relates_to');
   });
 
   test('an edit is silent and says all anew', () => {
-    const edit = content({ mentions: [idOf('bob')], rings: true }, { replaces: 7, thread: '$root' }, (id) => `$event${id}`).content;
-    expect(edit).toMatchObject({ body: '* hello', 'm.mentions': {}, 'm.relates_to': { rel_type: 'm.replace', event_id: '$event7' } });
+    const edit = content(
+      { mentions: [idOf('bob')], rings: true },
+      { replaces: 7, thread: '$root' },
+      (id) => `$event${id}`,
+    ).content;
+    expect(edit).toMatchObject({
+      body: '* hello',
+      'm.mentions': {},
+      'm.relates_to': { rel_type: 'm.replace', event_id: '$event7' },
+    });
     expect(edit['m.new_content']).toMatchObject({ body: 'hello', 'm.mentions': { user_ids: [idOf('bob')] } });
     expect(edit['m.new_content']).not.toHaveProperty('m.relates_to');
   });
 
   test('an edit of what was never said is a message', () => {
-    expect(content({}, { replaces: 7, thread: '$root' }).content).toMatchObject({ body: 'hello', 'm.relates_to': { rel_type: 'm.thread' } });
+    expect(content({}, { replaces: 7, thread: '$root' }).content).toMatchObject({
+      body: 'hello',
+      'm.relates_to': { rel_type: 'm.thread' },
+    });
   });
 
   test('whatever is said fits into an event, also as an edit; what is cut goes along whole', () => {
     const piece = fc.constantFrom('a', '"', '\\', '\n', '<', '&', '😀', 'é', '\u202e', '\ud83d', '@room ', '\u0001');
     fc.assert(
-      fc.property(piece, fc.integer({ min: 1, max: 60_000 }), fc.constantFrom('text', 'list', 'table', 'code', 'title'), fc.boolean(), (char, length, kind, edits) => {
-        const long = char.repeat(length / char.length);
-        const blocks = { text: [{ kind: 'text', lines: [long] }], list: [{ kind: 'list', items: [long] }], table: [{ kind: 'table', head: ['x'], rows: [[long]] }], code: [{ kind: 'code', text: long }], title: undefined }[kind];
-        const reply = { title: kind === 'title' ? long : 'x', blocks: blocks ?? [] } as Reply;
-        const { content: event, files } = content({ reply }, edits ? { replaces: 7 } : {}, () => '$7');
-        // 65,536 with what the homeserver adds: sender, room, hashes, signatures, auth events.
-        expect(Buffer.byteLength(JSON.stringify(event))).toBeLessThan(62_000);
-        expect(JSON.stringify(event)).not.toMatch(/\\ud[89a-f]/);
-        if (files.length > 0 && char !== '\n') expect(files[0]!.content.length).toBeGreaterThan(length / 4);
-      }),
-      { numRuns: 60 },
+      fc.property(
+        piece,
+        fc.integer({ min: 1, max: 60_000 }),
+        fc.constantFrom('text', 'list', 'table', 'code', 'title'),
+        fc.boolean(),
+        (char, length, kind, edits) => {
+          const long = char.repeat(length / char.length);
+          const blocks = {
+            text: [{ kind: 'text', lines: [long] }],
+            list: [{ kind: 'list', items: [long] }],
+            table: [{ kind: 'table', head: ['x'], rows: [[long]] }],
+            code: [{ kind: 'code', text: long }],
+            title: undefined,
+          }[kind];
+          const reply = { title: kind === 'title' ? long : 'x', blocks: blocks ?? [] } as Reply;
+          const { content: event, files } = content({ reply }, edits ? { replaces: 7 } : {}, () => '$7');
+          // 65,536 with what the homeserver adds: sender, room, hashes, signatures, auth events.
+          expect(Buffer.byteLength(JSON.stringify(event))).toBeLessThan(62_000);
+          expect(JSON.stringify(event)).not.toMatch(/\\ud[89a-f]/);
+          if (files.length > 0 && char !== '\n') expect(files[0]!.content.length).toBeGreaterThan(length / 4);
+        },
+      ),
+      {
+        numRuns: 60,
+        // Signs that grow in JSON, just below what their bytes allow.
+        examples: [
+          ['"', 4200, 'text', true],
+          ['\u0001', 14_000, 'code', false],
+          ['\\', 9000, 'list', true],
+        ],
+      },
     );
   });
 
   test('a long answer is cut with its title and offers, and its file has a name', () => {
     const { content: event, files } = content({
-      reply: { title: 'Users', blocks: [{ kind: 'text', lines: ['x'.repeat(40_000)] }], offers: [{ text: 'More', command: '!users --page 2' }] },
+      reply: {
+        title: 'Users',
+        blocks: [{ kind: 'text', lines: ['x'.repeat(40_000)] }],
+        offers: [{ text: 'More', command: '!users --page 2' }],
+      },
       mark: { kind: 'reply', command: 'backup list' },
     });
     expect(String(event['body'])).toMatch(/^Users\n/);
@@ -174,27 +219,43 @@ describe('sending to the homeserver', () => {
   test('paths are encoded, and each event of a row has a transaction of its own', async () => {
     const server = new Homeserver();
     const room = new MatrixOpsRoom(server);
-    const reply: Reply = { title: 'x', files: [{ name: 'a.txt', mime: 'text/plain', content: 'A' }, { name: 'b.txt', mime: 'text/plain', content: 'B' }] };
+    const reply: Reply = {
+      title: 'x',
+      files: [
+        { name: 'a.txt', mime: 'text/plain', content: 'A' },
+        { name: 'b.txt', mime: 'text/plain', content: 'B' },
+      ],
+    };
     const file = outboxRow(1, { content: message(reply), thread: '$root' });
     await room.send(file, () => undefined);
     await room.send(file, () => undefined);
     const base = `/_matrix/client/v3/rooms/${encodeURIComponent(opsRoom)}/send/m.room.message/t.1`;
     expect(server.puts.map(({ path }) => path)).toEqual([base, `${base}.f0`, `${base}.f1`]);
-    expect(server.puts[1]?.content).toMatchObject({ msgtype: 'm.file', url: 'mxc://example.org/f', 'm.mentions': {}, 'm.relates_to': { event_id: '$root' } });
+    expect(server.puts[1]?.content).toMatchObject({
+      msgtype: 'm.file',
+      url: 'mxc://example.org/f',
+      'm.mentions': {},
+      'm.relates_to': { event_id: '$root' },
+    });
   });
 
   test('a reaction that stands there already is no failure', async () => {
     const server = new Homeserver();
     server.error = new OpsError('invalid', 'refused', { cause: 'M_DUPLICATE_ANNOTATION' });
     const on: Outgoing = { kind: 'reaction', emoji: '⏳', on: { event: '$x' } };
-    await expect(new MatrixOpsRoom(server).send(outboxRow(1, { content: on }), () => undefined)).resolves.toBeTypeOf('string');
+    await expect(new MatrixOpsRoom(server).send(outboxRow(1, { content: on }), () => undefined)).resolves.toBeTypeOf(
+      'string',
+    );
     server.error = new OpsError('invalid', 'refused', { cause: 'M_BAD_JSON' });
-    await expect(new MatrixOpsRoom(server).send(outboxRow(1, { content: on }), () => undefined)).rejects.toMatchObject({ kind: 'invalid' });
+    await expect(new MatrixOpsRoom(server).send(outboxRow(1, { content: on }), () => undefined)).rejects.toMatchObject({
+      kind: 'invalid',
+    });
   });
 });
 
 describe('errors of the homeserver in the bot’s words', () => {
-  const matrix = (status: number, errcode: string, set: object = {}): OpsError => translate(new MatrixError({ errcode, error: 'because', ...set } as never, status), 'PUT');
+  const matrix = (status: number, errcode: string, set: object = {}): OpsError =>
+    translate(new MatrixError({ errcode, error: 'because', ...set }, status), 'PUT');
   test.each([
     [429, 'M_LIMIT_EXCEEDED', 'limited'],
     [401, 'M_UNKNOWN_TOKEN', 'misconfigured'],

@@ -31,11 +31,29 @@ const text = (body: string, set: Partial<MatrixEvent> = {}): MatrixEvent => ({
   content: { msgtype: 'm.text', body },
   ...set,
 });
-const member = (name: string, membership: string): MatrixEvent => ({ event_id: `$${(count += 1)}`, type: 'm.room.member', state_key: idOf(name), sender: idOf(name), content: { membership } });
+const member = (name: string, membership: string): MatrixEvent => ({
+  event_id: `$${(count += 1)}`,
+  type: 'm.room.member',
+  state_key: idOf(name),
+  sender: idOf(name),
+  content: { membership },
+});
 const open = (set: Partial<SyncOptions> = {}): SyncLoop =>
-  new SyncLoop({ request: server.request, site, bot: botUser, room: opsRoom, sink: storage.ledger, clock, log, wanted: () => true, taken: () => {}, ...set });
+  new SyncLoop({
+    request: server.request,
+    site,
+    bot: botUser,
+    room: opsRoom,
+    sink: storage.ledger,
+    clock,
+    log,
+    wanted: () => true,
+    taken: () => {},
+    ...set,
+  });
 const never = new Promise<never>(() => {});
-const taken = (): string[] => storage.ledger.newItems(1000).map(({ body }) => (body.kind === 'message' ? body.text : body.kind));
+const taken = (): string[] =>
+  storage.ledger.newItems(1000).map(({ body }) => (body.kind === 'message' ? body.text : body.kind));
 const position = (): string | undefined => storage.ledger.position('sync');
 
 /** Taken its first look, it listens from here on. */
@@ -47,7 +65,13 @@ async function listening(set: Partial<SyncOptions> = {}): Promise<SyncLoop> {
 
 describe('the first start', () => {
   test('takes nothing of what was said before, but knows who is there', async () => {
-    server.say(member('alice', 'join'), member('bob', 'join'), text('!disable bob old'), member('bob', 'leave'), text('!old'));
+    server.say(
+      member('alice', 'join'),
+      member('bob', 'join'),
+      text('!disable bob old'),
+      member('bob', 'leave'),
+      text('!old'),
+    );
     await listening();
     expect(taken()).toEqual([]);
     expect(position()).toBe('5');
@@ -85,21 +109,28 @@ describe('after downtime', () => {
 
   test('A3 whatever is said between answers of any size, each is taken once and in order', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.nat({ max: 25 }), { maxLength: 6 }), fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 5 }), async (bursts, window, page) => {
-        using fresh = openStorage({ file: ':memory:' });
-        const homeserver = new FakeSyncServer({ room: opsRoom, window, page });
-        const loop = open({ request: homeserver.request, sink: fresh.ledger });
-        homeserver.say(text('old'));
-        await loop.once(never);
-        const said: string[] = [];
-        for (const burst of bursts.filter((size) => size > 0)) {
-          const events = Array.from({ length: burst }, () => text(`nr ${count}`));
-          said.push(...events.map((event) => String(event.content?.['body'])));
-          homeserver.say(...events);
+      fc.asyncProperty(
+        fc.array(fc.nat({ max: 25 }), { maxLength: 6 }),
+        fc.integer({ min: 1, max: 6 }),
+        fc.integer({ min: 1, max: 5 }),
+        async (bursts, window, page) => {
+          using fresh = openStorage({ file: ':memory:' });
+          const homeserver = new FakeSyncServer({ room: opsRoom, window, page });
+          const loop = open({ request: homeserver.request, sink: fresh.ledger });
+          homeserver.say(text('old'));
           await loop.once(never);
-        }
-        expect(fresh.ledger.newItems(1000).map(({ body }) => (body.kind === 'message' ? body.text : ''))).toEqual(said);
-      }),
+          const said: string[] = [];
+          for (const burst of bursts.filter((size) => size > 0)) {
+            const events = Array.from({ length: burst }, () => text(`nr ${count}`));
+            said.push(...events.map((event) => String(event.content?.['body'])));
+            homeserver.say(...events);
+            await loop.once(never);
+          }
+          expect(fresh.ledger.newItems(1000).map(({ body }) => (body.kind === 'message' ? body.text : ''))).toEqual(
+            said,
+          );
+        },
+      ),
       { numRuns: 40 },
     );
   });
@@ -108,7 +139,10 @@ describe('after downtime', () => {
     const loop = await listening({ wanted: ({ body }) => body.kind === 'message' });
     const [edited, kept] = [text('!page oncall by mistake'), text('!page oncall')];
     const edit = (of: MatrixEvent, sender: string): MatrixEvent =>
-      text('x', { sender, content: { msgtype: 'm.text', body: '* no', 'm.relates_to': { rel_type: 'm.replace', event_id: of.event_id } } });
+      text('x', {
+        sender,
+        content: { msgtype: 'm.text', body: '* no', 'm.relates_to': { rel_type: 'm.replace', event_id: of.event_id } },
+      });
     server.say(edited, kept, edit(edited, idOf('alice')), edit(kept, idOf('mallory')));
     await loop.once(never);
     expect(taken()).toEqual(['!page oncall']);
@@ -117,7 +151,13 @@ describe('after downtime', () => {
   test('who came and went meanwhile is known', async () => {
     server.say(member('alice', 'join'), member('bob', 'join'));
     const loop = await listening();
-    server.say(member('bob', 'leave'), member('carol', 'join'), member('bob', 'join'), member('bob', 'ban'), ...Array.from({ length: 20 }, () => text('x')));
+    server.say(
+      member('bob', 'leave'),
+      member('carol', 'join'),
+      member('bob', 'join'),
+      member('bob', 'ban'),
+      ...Array.from({ length: 20 }, () => text('x')),
+    );
     await loop.once(never);
     expect(storage.ledger.roomFacts(opsRoom)?.joined.toSorted()).toEqual([idOf('alice'), idOf('carol')]);
   });
@@ -186,7 +226,7 @@ describe('A3 the position is never ahead', () => {
     const event = text('one');
     server.say(event);
     const loop = open({ sink: broken(1), taken: (items) => void woken.push(items.length) });
-    await expect(loop.once(never)).rejects.toThrow();
+    await expect(loop.once(never)).rejects.toThrow('The disk is full.');
     expect(woken).toEqual([]);
     await loop.once(never);
     server.say(event);
@@ -202,7 +242,9 @@ describe('what is taken', () => {
       text('!mine', { sender: botUser }),
       text('chat'),
       text('!notice', { content: { msgtype: 'm.notice', body: '!notice' } }),
-      text('!edited', { content: { msgtype: 'm.text', body: '* !edited', 'm.relates_to': { rel_type: 'm.replace', event_id: '$x' } } }),
+      text('!edited', {
+        content: { msgtype: 'm.text', body: '* !edited', 'm.relates_to': { rel_type: 'm.replace', event_id: '$x' } },
+      }),
       text('!gone', { content: {} }),
       text('!ping'),
     );
@@ -223,7 +265,9 @@ describe('what is taken', () => {
     await loop.once(never);
     expect(seen).toEqual(['beep']);
     expect(taken()).toEqual([]);
-    expect(JSON.parse(String(server.asked.at(-1)?.query['filter']))).toMatchObject({ room: { rooms: [opsRoom, probe] } });
+    expect(JSON.parse(String(server.asked.at(-1)?.query['filter']))).toMatchObject({
+      room: { rooms: [opsRoom, probe] },
+    });
   });
 
   test('an answer without the room moves the position only', async () => {
@@ -243,13 +287,17 @@ describe('the loop', () => {
     const stop = new AbortController();
     server.say(text('one'));
     server.fail(new OpsError('unavailable', 'The homeserver did not answer.'), 6);
-    const loop = open();
+    let recovered = 0;
+    const loop = open({ recovered: () => void (recovered += 1) });
     const running = loop.run(stop.signal);
     await clock.advance(60_000);
     await settle();
     expect(taken()).toEqual(['one']);
-    const waits = log.entries.filter(({ level }) => level === 'warn').map(({ fields }) => (fields as { waitMs: number }).waitMs);
-    expect(waits).toEqual([500, 1000, 2000, 4000, 8000, 16_000]);
+    const waits = log.entries
+      .filter(({ level }) => level === 'warn')
+      .map(({ fields }) => (fields as { waitMs: number }).waitMs);
+    expect(waits).toEqual([500, 1000, 2000, 4000, 5000, 5000]);
+    expect(recovered).toBe(1);
     expect(loop.lastAnswerMs).toBeGreaterThan(0);
     stop.abort();
     await running;

@@ -53,7 +53,19 @@ const prompt = (id: number, set: Partial<Prompt> = {}): Prompt => ({
   state: 'open',
   ...set,
 });
-const step = (key: string, set: Partial<Step> = {}): Step => ({ run: 1, key, attempt: 1, state: 'begun', cursor: 0, total: undefined, kept: undefined, error: undefined, begunAt: 1, endedAt: undefined, ...set });
+const step = (key: string, set: Partial<Step> = {}): Step => ({
+  run: 1,
+  key,
+  attempt: 1,
+  state: 'begun',
+  cursor: 0,
+  total: undefined,
+  kept: undefined,
+  error: undefined,
+  begunAt: 1,
+  endedAt: undefined,
+  ...set,
+});
 const item = (key: string, set: Partial<NewInboxItem> = {}): NewInboxItem => ({
   source: 'matrix',
   key,
@@ -68,7 +80,16 @@ const item = (key: string, set: Partial<NewInboxItem> = {}): NewInboxItem => ({
   takenAt: 2,
   ...set,
 });
-const audit = (act = 'disable') => ({ at: 1, actor: idOf('alice'), site: 'default', run: 1, incident: undefined, act, outcome: 'done', detail: { b: 1, a: 2 } });
+const audit = (act = 'disable') => ({
+  at: 1,
+  actor: idOf('alice'),
+  site: 'default',
+  run: 1,
+  incident: undefined,
+  act,
+  outcome: 'done',
+  detail: { b: 1, a: 2 },
+});
 const commit = (change: Omit<Change, 'at'>): void => storage.ledger.commit({ at: 1, ...change });
 
 describe('a change', () => {
@@ -90,7 +111,12 @@ describe('a change', () => {
     });
     expect(ledger.run(1)).toEqual(run(1));
     expect(ledger.steps(1)).toEqual([step('one', { kept: { n: 1 }, state: 'done' })]);
-    expect([ledger.prompt({ id: 1 }), ledger.prompt({ code: 'c0d1' }), ledger.prompt({ message: 1 }), ledger.prompt({ run: 1 })]).toEqual(Array(4).fill(prompt(1)));
+    expect([
+      ledger.prompt({ id: 1 }),
+      ledger.prompt({ code: 'c0d1' }),
+      ledger.prompt({ message: 1 }),
+      ledger.prompt({ run: 1 }),
+    ]).toEqual(Array(4).fill(prompt(1)));
     expect(ledger.lockHolder('user:x')).toBe(1);
     expect(ledger.holds(49)).toHaveLength(1);
     expect(ledger.holds(50)).toEqual([]);
@@ -101,20 +127,30 @@ describe('a change', () => {
     expect(verifyAudit(ledger.auditAll())).toMatchObject({ ok: true, rows: 1 });
   });
 
-  test.each<[string, (s: Storage) => Omit<Change, 'at'>]>([
-    ['a run whose revision moved', () => ({ runs: [{ ...run(1), rev: 3 }] })],
-    ['a run that is not there', () => ({ runs: [{ ...run(9), rev: 2 }] })],
-    ['a run that is there already', () => ({ runs: [run(1)] })],
-    ['a prompt whose revision moved', () => ({ prompts: [prompt(1, { rev: 3 })] })],
-    ['a second open prompt of the same code', () => ({ prompts: [prompt(2, { code: 'c0d1' })] })],
-    ['a second vote of one person', () => ({ votes: [{ prompt: 1, actor: idOf('bob'), verdict: 'deny', proof: 'clear', at: 1 }, { prompt: 1, actor: idOf('bob'), verdict: 'deny', proof: 'clear', at: 1 }, { prompt: 1, actor: undefined as never, verdict: 'deny', proof: 'clear', at: 1 }] })],
-    ['a lock that another run holds', () => ({ takeLocks: [{ target: 'free', run: 2 }, { target: 'user:x', run: 2 }] })],
-    ['an inbox item that was settled', () => ({ inbox: [{ id: 77, state: 'done' }] })],
-    ['an audit entry that is not JSON', () => ({ audit: [{ ...audit(), detail: (() => 1) as never }] })],
-    ['an outbox row that is there already', () => ({ outbox: [row(1)] })],
-  ])('is written whole or not at all: %s', (_, bad) => {
+  test.each<[string, Omit<Change, 'at'>, string]>([
+    ['a run whose revision moved', { runs: [{ ...run(1), rev: 3 }] }, 'Run r1 changed meanwhile'],
+    ['a run that is not there', { runs: [{ ...run(9), rev: 2 }] }, 'Run r9 changed meanwhile'],
+    ['a run that is there already', { runs: [run(1)] }, 'UNIQUE'],
+    ['a prompt whose revision moved', { prompts: [prompt(1, { rev: 3 })] }, 'The question c0d1 changed meanwhile'],
+    ['a second open prompt of the same code', { prompts: [prompt(2, { code: 'c0d1' })] }, 'UNIQUE'],
+    [
+      'a vote of nobody',
+      { votes: [{ prompt: 1, actor: undefined as never, verdict: 'deny', proof: 'clear', at: 1 }] },
+      'NOT NULL',
+    ],
+    ['a lock that another run holds', { takeLocks: [{ target: 'user:x', run: 2 }] }, 'Run r1 is working on x'],
+    ['an inbox item that was settled', { inbox: [{ id: 77, state: 'done' }] }, 'Inbox item 77 changed meanwhile'],
+    ['an audit entry that is not JSON', { audit: [{ ...audit(), detail: (() => 1) as never }] }, 'not JSON'],
+    ['an outbox row that is there already', { outbox: [row(1)] }, 'UNIQUE'],
+  ])('is written whole or not at all: %s', (_, wrong, why) => {
     const { ledger } = storage;
-    commit({ runs: [run(1)], prompts: [prompt(1)], outbox: [row(1)], takeLocks: [{ target: 'user:x', run: 1 }], audit: [audit()] });
+    commit({
+      runs: [run(1)],
+      prompts: [prompt(1)],
+      outbox: [row(1)],
+      takeLocks: [{ target: 'user:x', run: 1 }],
+      audit: [audit()],
+    });
     const [taken] = ledger.take({ stream: 's', position: 'p', items: [item('$a')], rooms: [] });
     const before = { head: ledger.auditHead(), pending: ledger.outboxDepth() };
     const good: Omit<Change, 'at'> = {
@@ -126,11 +162,13 @@ describe('a change', () => {
       takeLocks: [{ target: 'free', run: 1 }],
       switches: [{ name: 'paused', value: 1 }],
     };
-    const wrong = bad(storage);
     const merged = Object.fromEntries(
-      [...new Set([...Object.keys(good), ...Object.keys(wrong)])].map((key) => [key, [...((good as Record<string, unknown[]>)[key] ?? []), ...((wrong as Record<string, unknown[]>)[key] ?? [])]]),
+      [...new Set([...Object.keys(good), ...Object.keys(wrong)])].map((key) => [
+        key,
+        [...((good as Record<string, unknown[]>)[key] ?? []), ...((wrong as Record<string, unknown[]>)[key] ?? [])],
+      ]),
     );
-    expect(() => commit(merged)).toThrow();
+    expect(() => commit(merged)).toThrow(why);
     expect(ledger.newItems(10)).toHaveLength(1);
     expect(ledger.run(5)).toBeUndefined();
     expect(ledger.run(1)?.rev).toBe(1);
@@ -152,7 +190,10 @@ describe('a change', () => {
         return thrown;
       }
     };
-    expect(error({ runs: [run(1, { rev: 7 })] })).toMatchObject({ kind: 'conflict', message: 'Run r1 changed meanwhile; look again.' });
+    expect(error({ runs: [run(1, { rev: 7 })] })).toMatchObject({
+      kind: 'conflict',
+      message: 'Run r1 changed meanwhile; look again.',
+    });
     expect(error({ takeLocks: [{ target: 'user:@mallory:example.org', run: 2 }] })).toMatchObject({
       kind: 'conflict',
       message: 'Run r1 is working on @mallory:example.org right now.',
@@ -181,8 +222,15 @@ describe('a change', () => {
 
 describe('what is looked up', () => {
   test('runs by state, actor, key and command, the newest first', () => {
-    commit({ runs: [run(1, { state: 'done' }), run(2, { actor: idOf('bob') }), run(3, { command: 'enable', state: 'running' })] });
-    const ids = (filter: Parameters<Storage['ledger']['runsBy']>[0]) => storage.ledger.runsBy(filter).map(({ id }) => id);
+    commit({
+      runs: [
+        run(1, { state: 'done' }),
+        run(2, { actor: idOf('bob') }),
+        run(3, { command: 'enable', state: 'running' }),
+      ],
+    });
+    const ids = (filter: Parameters<Storage['ledger']['runsBy']>[0]) =>
+      storage.ledger.runsBy(filter).map(({ id }) => id);
     expect(ids({})).toEqual([3, 2, 1]);
     expect(ids({ limit: 2 })).toEqual([3, 2]);
     expect(ids({ states: ['running', 'done'] })).toEqual([3, 1]);
@@ -193,8 +241,11 @@ describe('what is looked up', () => {
   });
 
   test('the audit by actor, act and run', () => {
-    commit({ audit: [audit('disable'), { ...audit('backup now'), run: 2 }, { ...audit('backup list'), actor: idOf('bob') }] });
-    const seqs = (filter: Parameters<Storage['ledger']['audit']>[0]) => storage.ledger.audit(filter).map(({ seq }) => seq);
+    commit({
+      audit: [audit('disable'), { ...audit('backup now'), run: 2 }, { ...audit('backup list'), actor: idOf('bob') }],
+    });
+    const seqs = (filter: Parameters<Storage['ledger']['audit']>[0]) =>
+      storage.ledger.audit(filter).map(({ seq }) => seq);
     expect(seqs({})).toEqual([3, 2, 1]);
     expect(seqs({ act: 'backup' })).toEqual([3, 2]);
     expect(seqs({ actor: idOf('bob') })).toEqual([3]);
@@ -211,7 +262,14 @@ describe('what is looked up', () => {
 
   test('an empty memory', () => {
     const { ledger } = storage;
-    expect([ledger.run(1), ledger.prompt({}), ledger.position('s'), ledger.roomFacts(opsRoom), ledger.switch('x'), ledger.takenAway('default', idOf('x'))]).toEqual(Array(6).fill(undefined));
+    expect([
+      ledger.run(1),
+      ledger.prompt({}),
+      ledger.position('s'),
+      ledger.roomFacts(opsRoom),
+      ledger.switch('x'),
+      ledger.takenAway('default', idOf('x')),
+    ]).toEqual(Array(6).fill(undefined));
     expect(ledger.auditHead()).toEqual({ seq: 0, hash: auditGenesis });
     expect(ledger.steps(1)).toEqual([]);
   });
@@ -224,7 +282,8 @@ describe('what is looked up', () => {
 
 describe('the inbox', () => {
   const { take, keys } = {
-    take: (position: string, ...items: NewInboxItem[]) => storage.ledger.take({ stream: 'sync', position, items, rooms: [] }),
+    take: (position: string, ...items: NewInboxItem[]) =>
+      storage.ledger.take({ stream: 'sync', position, items, rooms: [] }),
     keys: () => storage.ledger.newItems(100).map(({ key }) => key),
   };
 
@@ -233,7 +292,12 @@ describe('the inbox', () => {
       [1, '$a', 'new'],
       [2, '$b', 'new'],
     ]);
-    expect(take('2', item('$b'), item('$c'), item('$c'), item('$a', { source: 'schedule' })).map(({ key, source }) => [key, source])).toEqual([
+    expect(
+      take('2', item('$b'), item('$c'), item('$c'), item('$a', { source: 'schedule' })).map(({ key, source }) => [
+        key,
+        source,
+      ]),
+    ).toEqual([
       ['$c', 'matrix'],
       ['$a', 'schedule'],
     ]);
@@ -245,7 +309,9 @@ describe('the inbox', () => {
   test('an item is settled once', () => {
     const [taken] = take('1', item('$a'));
     commit({ inbox: [{ id: taken!.id, state: 'ignored' }] });
-    expect(() => commit({ inbox: [{ id: taken!.id, state: 'done' }] })).toThrow(expect.objectContaining({ kind: 'conflict' }));
+    expect(() => commit({ inbox: [{ id: taken!.id, state: 'done' }] })).toThrow(
+      expect.objectContaining({ kind: 'conflict' }),
+    );
     expect(take('2', item('$a'))).toEqual([]);
   });
 
@@ -253,8 +319,14 @@ describe('the inbox', () => {
     take('1', item('$a'));
     const facts = { room: opsRoom, joined: [idOf('alice')], encrypted: false, joinRule: 'invite', version: '12' };
     const bad = { ...item('$c'), body: { kind: 'message', text: (() => 1) as never, links: [] } } as NewInboxItem;
-    expect(() => storage.ledger.take({ stream: 'sync', position: '2', items: [item('$b'), bad], rooms: [facts] })).toThrow();
-    expect([storage.ledger.position('sync'), keys(), storage.ledger.roomFacts(opsRoom)]).toEqual(['1', ['$a'], undefined]);
+    expect(() =>
+      storage.ledger.take({ stream: 'sync', position: '2', items: [item('$b'), bad], rooms: [facts] }),
+    ).toThrow('not JSON');
+    expect([storage.ledger.position('sync'), keys(), storage.ledger.roomFacts(opsRoom)]).toEqual([
+      '1',
+      ['$a'],
+      undefined,
+    ]);
     storage.ledger.take({ stream: 'sync', position: '2', items: [], rooms: [facts] });
     expect(storage.ledger.roomFacts(opsRoom)).toEqual(facts);
   });

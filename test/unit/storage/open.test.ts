@@ -30,7 +30,9 @@ describe('opening', () => {
 
   test('A4 a second one is told that the first holds it, and harms nothing', () => {
     using first = openStorage({ file: file() });
-    expect(() => openStorage({ file: file() })).toThrow(expect.objectContaining({ kind: 'held', message: expect.stringContaining(join(folder, 'data')) as string }));
+    expect(() => openStorage({ file: file() })).toThrow(
+      expect.objectContaining({ kind: 'held', message: expect.stringContaining(join(folder, 'data')) as string }),
+    );
     first.ledger.commit({ at: 1, switches: [{ name: 'x', value: 1 }] });
     expect(first.ledger.switch('x')).toBe(1);
     first[Symbol.dispose]();
@@ -48,7 +50,12 @@ describe('opening', () => {
   test('every table is strict, and each write is on disk', () => {
     using _ = openStorage({ file: file() });
     const db = new Database(file(), { readonly: true });
-    const loose = db.prepare(`SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND strict = 0 AND name NOT LIKE 'sqlite_%'`).pluck().all();
+    const loose = db
+      .prepare(
+        `SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND strict = 0 AND name NOT LIKE 'sqlite_%'`,
+      )
+      .pluck()
+      .all();
     expect(loose).toEqual([]);
     expect(db.pragma('journal_mode', { simple: true })).toBe('wal');
     db.close();
@@ -59,7 +66,9 @@ describe('opening', () => {
     const db = new Database(file());
     db.pragma('user_version = 99');
     db.close();
-    expect(() => openStorage({ file: file() })).toThrow(expect.objectContaining({ kind: 'misconfigured', message: expect.stringContaining('newer version') as string }));
+    expect(() => openStorage({ file: file() })).toThrow(
+      expect.objectContaining({ kind: 'misconfigured', message: expect.stringContaining('newer version') as string }),
+    );
     // The lock is let go.
     const again = new Database(file());
     again.pragma('user_version = 1');
@@ -85,7 +94,7 @@ describe('opening', () => {
     const wreck = new Database(file());
     wreck.exec('CREATE TABLE runs (id)');
     wreck.close();
-    expect(() => openStorage({ file: file() })).toThrow();
+    expect(() => openStorage({ file: file() })).toThrow('already exists');
     rmSync(file());
     openStorage({ file: file() })[Symbol.dispose]();
   });
@@ -122,7 +131,8 @@ describe('operators', () => {
   test('another role replaces the first; a removed one is gone and may come back', () => {
     using storage = openStorage({ file: ':memory:', people: fixed });
     const { operators } = storage;
-    for (const role of ['viewer', 'admin'] as const) operators.add({ user: idOf('bob'), role, addedBy: idOf('alice'), at: 5 });
+    for (const role of ['viewer', 'admin'] as const)
+      operators.add({ user: idOf('bob'), role, addedBy: idOf('alice'), at: 5 });
     expect(operators.list()).toHaveLength(2);
     expect(operators.find(idOf('bob'))?.role).toBe('admin');
     operators.remove(idOf('bob'), 6);
@@ -136,7 +146,9 @@ describe('operators', () => {
     using storage = openStorage({ file: ':memory:', people: fixed });
     const { operators } = storage;
     for (const name of ['alice', 'alice-admin']) {
-      expect(() => operators.add({ user: idOf(name), role: 'viewer', addedBy: idOf('bob'), at: 1 }), name).toThrow(expect.objectContaining({ kind: 'conflict' }));
+      expect(() => operators.add({ user: idOf(name), role: 'viewer', addedBy: idOf('bob'), at: 1 }), name).toThrow(
+        expect.objectContaining({ kind: 'conflict' }),
+      );
       expect(() => operators.remove(idOf(name), 1), name).toThrow(expect.objectContaining({ kind: 'conflict' }));
     }
     expect(operators.find(idOf('alice-admin'))?.role).toBe('owner');
@@ -156,8 +168,18 @@ describe('operators', () => {
 test('readings: the last, the last of each, and those since', () => {
   using storage = openStorage({ file: ':memory:' });
   const { readings } = storage;
-  const reading = (series: string, at: number, value?: number) => ({ series, at, value, note: value === undefined ? 'no answer' : undefined });
-  readings.put('default', [reading('disk.a', 1, 5), reading('disk.a', 2), reading('disk.b', 1, 7), reading('other', 9, 1)]);
+  const reading = (series: string, at: number, value?: number) => ({
+    series,
+    at,
+    value,
+    note: value === undefined ? 'no answer' : undefined,
+  });
+  readings.put('default', [
+    reading('disk.a', 1, 5),
+    reading('disk.a', 2),
+    reading('disk.b', 1, 7),
+    reading('other', 9, 1),
+  ]);
   readings.put('staging', [reading('disk.a', 3, 99)]);
   expect(readings.last('default', 'disk.a')).toEqual(reading('disk.a', 2));
   expect(readings.lastOf('default', 'disk.').map(({ series, at }) => [series, at])).toEqual([

@@ -9,7 +9,8 @@ beforeEach(() => void (storage = openStorage({ file: ':memory:' })));
 afterEach(() => storage[Symbol.dispose]());
 
 const put = (...rows: NewOutboxRow[]): void => storage.ledger.commit({ at: 0, outbox: rows });
-const text = (found: OutboxRow | undefined): unknown => (found?.content.kind === 'message' ? found.content.reply.title : found?.content);
+const text = (found: OutboxRow | undefined): unknown =>
+  found?.content.kind === 'message' ? found.content.reply.title : found?.content;
 const due = (now = 0, limit = 100): number[] => storage.ledger.dueOutbox(now, limit).map(({ id }) => id);
 const tried = (id: number, set: Parameters<Storage['ledger']['settleOutbox']>[2] = {}): void => {
   storage.ledger.noteAttempt(id, 1);
@@ -19,7 +20,13 @@ const pending = (): number => storage.ledger.outboxDepth().pending;
 
 describe('what is pending', () => {
   test('the oldest of each lane, pages first, when it is due', () => {
-    put(row(1, { lane: 'a' }), row(2, { lane: 'a' }), row(3, { lane: 'b' }), row(4, { lane: 'page:a1' }), row(5, { lane: 'c', dueAt: 9 }));
+    put(
+      row(1, { lane: 'a' }),
+      row(2, { lane: 'a' }),
+      row(3, { lane: 'b' }),
+      row(4, { lane: 'page:a1' }),
+      row(5, { lane: 'c', dueAt: 9 }),
+    );
     expect(due()).toEqual([4, 1, 3]);
     expect(due(9)).toEqual([4, 1, 3, 5]);
     expect(due(9, 2)).toEqual([4, 1]);
@@ -79,10 +86,13 @@ describe('overwriting', () => {
     ['sent', () => storage.ledger.settleOutbox(1, 'sent', { eventId: '$1' })],
     ['being tried', () => storage.ledger.noteAttempt(1, 1)],
     ['tried, and perhaps there', () => tried(1)],
-    ['perhaps there, and refused later', () => {
-      tried(1);
-      tried(1, { refused: true });
-    }],
+    [
+      'perhaps there, and refused later',
+      () => {
+        tried(1);
+        tried(1, { refused: true });
+      },
+    ],
     ['failed', () => storage.ledger.settleOutbox(1, 'failed', { error: 'x' })],
   ])('never what was %s', (_, happened) => {
     put(row(1, { content: 'old', collapse: 'p' }));
@@ -103,7 +113,10 @@ describe('overwriting', () => {
   });
 
   test('a reaction never overwrites a message', () => {
-    put(row(1, { collapse: 'p' }), row(2, { collapse: 'p', content: { kind: 'reaction', emoji: '⏳', on: { event: '$x' } } }));
+    put(
+      row(1, { collapse: 'p' }),
+      row(2, { collapse: 'p', content: { kind: 'reaction', emoji: '⏳', on: { event: '$x' } } }),
+    );
     expect(pending()).toBe(2);
   });
 
@@ -117,7 +130,12 @@ describe('overwriting', () => {
         const shown = new Map<string, string>();
         let next = 1;
         const say = (): void => {
-          ledger.commit({ at: 0, outbox: [{ ...row(next), content: message(`text ${next}`), collapse: 'p', replaces: next === 1 ? undefined : 1 }] });
+          ledger.commit({
+            at: 0,
+            outbox: [
+              { ...row(next), content: message(`text ${next}`), collapse: 'p', replaces: next === 1 ? undefined : 1 },
+            ],
+          });
           next += 1;
         };
         const sendHead = (outcome: string): void => {
@@ -129,7 +147,10 @@ describe('overwriting', () => {
           else ledger.settleOutbox(head.id, 'pending', { refused: outcome === 'refused' });
         };
         say();
-        for (const outcome of steps) outcome === 'edit' ? say() : sendHead(outcome);
+        for (const outcome of steps) {
+          if (outcome === 'edit') say();
+          else sendHead(outcome);
+        }
         while (ledger.outboxDepth().pending > 0) sendHead('sent');
         expect([...shown.values()].at(-1)).toBe(`text ${next - 1}`);
         expect(new Set(shown.values()).size).toBe(shown.size);

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { SyncLoop } from '#adapters/matrix/sync.ts';
 import { parseUserId } from '#domain/accounts.ts';
+import { OpsError } from '#domain/errors.ts';
 import { parseRoomId } from '#domain/rooms.ts';
 import { openStorage } from '#storage/open.ts';
 import { FakeClock } from '#test/fakes/clock.ts';
@@ -107,6 +108,37 @@ test('a room that is watched from now on is asked for at once, not after the lon
   sync.refilter();
   await expect.poll(() => asked.at(-1)).toEqual([room, probes]);
   expect(ledger.position('sync')).toBe('s1');
+  stop.abort();
+  await running;
+});
+
+test('after an outage it asks for an answer at once, and says that the homeserver is back', async () => {
+  using storage = openStorage({ file: ':memory:' });
+  const clock = new FakeClock();
+  const timeouts: unknown[] = [];
+  const recoveries: number[] = [];
+  const sync = new SyncLoop({
+    request: (_method, _path, query) => {
+      timeouts.push(query?.['timeout']);
+      if (timeouts.length === 2) return Promise.reject(new OpsError('unavailable', 'The homeserver did not answer.'));
+      return timeouts.length > 3 ? new Promise(() => {}) : Promise.resolve({ next_batch: `s${timeouts.length}` });
+    },
+    site: 'default',
+    bot,
+    room,
+    sink: storage.ledger,
+    clock,
+    log: new FakeLog(),
+    wanted: () => true,
+    taken: () => {},
+    recovered: () => recoveries.push(timeouts.length),
+  });
+  const stop = new AbortController();
+  const running = sync.run(stop.signal);
+  await expect.poll(() => timeouts.length).toBe(2);
+  await clock.advance(500);
+  await expect.poll(() => timeouts).toEqual([0, 30_000, 0, 30_000]);
+  expect(recoveries).toEqual([3]);
   stop.abort();
   await running;
 });
