@@ -51,7 +51,8 @@ export interface App extends AsyncDisposable {
 
 const isCommand = (value: unknown): value is Command =>
   value !== null && typeof value === 'object' && 'kind' in value && (value.kind === 'query' || value.kind === 'change');
-export const loadCommands = (): Promise<Map<string, Command>> => discover(new URL('./commands/', import.meta.url), isCommand);
+export const loadCommands = (): Promise<Map<string, Command>> =>
+  discover(new URL('./commands/', import.meta.url), isCommand);
 
 /** Everything put together, from the memory up to the sync, which comes last; it stops in reverse. */
 export async function openApp(settings: Settings, overrides: AppOverrides): Promise<App> {
@@ -131,12 +132,28 @@ export async function openApp(settings: Settings, overrides: AppOverrides): Prom
   const catalogue = new Catalogue(commands, (command) => missingPort(command, ports));
   const { callerMs, twoPersonMs } = settings.approvals;
   const doorSettings = { prefix: settings.prefix, callerMs, twoPersonMs, limits: settings.limits };
-  const house: House = { ledger, catalogue, clock, log, build: bot.version, settings: doorSettings, ports: () => ports };
+  const house: House = {
+    ledger,
+    catalogue,
+    clock,
+    log,
+    build: bot.version,
+    settings: doorSettings,
+    ports: () => ports,
+  };
   const runner = new Runner(house);
   const approvals = new Approvals(house, runner);
   const runs = new RunBook(ledger, runner);
   const { health, desk: incidents } = watch;
-  const reports = new DailyReports({ bot, clock, health, incidents, runs, readings: storage.readings, backups: parts.ports.backups });
+  const reports = new DailyReports({
+    bot,
+    clock,
+    health,
+    incidents,
+    runs,
+    readings: storage.readings,
+    backups: parts.ports.backups,
+  });
   Object.assign(ports, { runs, catalogue, approvals, reports });
   const intake = new Intake(house, {
     door: new Door(house, runner),
@@ -171,16 +188,24 @@ export async function openApp(settings: Settings, overrides: AppOverrides): Prom
     watch.alerter.tick();
   };
   const loops = [sender.run(stop.signal), intake.run(stop.signal), ticking(clock, stop.signal, log, tick)];
-  loops.push(clock.sleep(firstLookMs, stop.signal).then(() => watch.prober.run(stop.signal), () => {}));
+  loops.push(
+    clock.sleep(firstLookMs, stop.signal).then(
+      () => watch.prober.run(stop.signal),
+      () => {},
+    ),
+  );
   if (parts.ports.calls) loops.push(new Warden({ calls: parts.ports.calls, takings, clock, log }).run(stop.signal));
   stack.defer(async () => {
     await runner.close(graceMs);
     stop.abort();
     await Promise.allSettled(loops);
   });
-  await parts.ports.backups?.tidy().catch((error: unknown) => log.warn({ why: asOpsError(error).message }, 'left-over backups cannot be tidied'));
+  await parts.ports.backups
+    ?.tidy()
+    .catch((error: unknown) => log.warn({ why: asOpsError(error).message }, 'left-over backups cannot be tidied'));
   runner.recover();
-  const syncIsFresh = (): boolean => sync.lastAnswerMs !== undefined && clock.monotonicMs() - sync.lastAnswerMs < syncStaleMs;
+  const syncIsFresh = (): boolean =>
+    sync.lastAnswerMs !== undefined && clock.monotonicMs() - sync.lastAnswerMs < syncStaleMs;
   const partStates = () => [{ part: 'sync', ready: syncIsFresh() }];
   const receive = (signals: Signal[]): void => void watch.alerter.receive(signals);
   const server = await openServe({ settings, site, clock, log, metrics, parts: partStates, receive });
@@ -191,13 +216,22 @@ export async function openApp(settings: Settings, overrides: AppOverrides): Prom
   const stopped = aborted(overrides.stop);
   stopped.catch(() => {});
   await Promise.race([sync.listening, stopped]);
-  log.info({ user: bot.user, room: bot.opsRoom, commands: commands.size, off: bot.off.map((o) => o.part) }, 'the bot is ready');
+  log.info(
+    { user: bot.user, room: bot.opsRoom, commands: commands.size, off: bot.off.map((o) => o.part) },
+    'the bot is ready',
+  );
   const disposal = stack.move();
   return { bot, [Symbol.asyncDispose]: () => disposal.disposeAsync() };
 }
 
 const fixedPeople = (settings: Settings): Person[] =>
-  settings.people.map((person) => ({ ...person, fixed: true, addedBy: undefined, addedAt: undefined, shell: person.shell }));
+  settings.people.map((person) => ({
+    ...person,
+    fixed: true,
+    addedBy: undefined,
+    addedAt: undefined,
+    shell: person.shell,
+  }));
 
 /** Everything else that people say in the room is none of the bot's business and isn't stored. */
 function isForBot(body: { kind: string; text?: string }, bot: BotInfo): boolean {
@@ -226,4 +260,3 @@ async function ticking(clock: Clock, signal: AbortSignal, log: Log, tick: () => 
     await clock.sleep(tickMs, signal).catch(() => {});
   }
 }
-

@@ -34,10 +34,12 @@ export async function openSession(options: {
   if (known?.homeserverUrl !== homeserverUrl || known.userId !== userId || known.opsRoom !== opsRoom) return prove();
   void prove().then(
     (session) => {
-      if (session.room !== known.room) log.error({ was: known.room, is: session.room }, 'the ops room is another one now; restart the bot');
+      if (session.room !== known.room)
+        log.error({ was: known.room, is: session.room }, 'the ops room is another one now; restart the bot');
     },
     (error: unknown) => {
-      if (!stop?.aborted) log.error({ why: asOpsError(error).message, hint: asOpsError(error).hint }, 'the bot cannot speak in its room');
+      if (!stop?.aborted)
+        log.error({ why: asOpsError(error).message, hint: asOpsError(error).hint }, 'the bot cannot speak in its room');
     },
   );
   return reopenMatrix(login, known.room);

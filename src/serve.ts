@@ -10,7 +10,12 @@ import type { Log } from '#domain/log.ts';
 import type { Settings } from './settings.ts';
 
 /** What the bot tells of itself in numbers, from its memory at the moment it is asked. */
-export function openMetrics(input: { ledger: Ledger; clock: Clock; version: string; backups: Backups | undefined }): Metrics {
+export function openMetrics(input: {
+  ledger: Ledger;
+  clock: Clock;
+  version: string;
+  backups: Backups | undefined;
+}): Metrics {
   const { ledger, clock, version } = input;
   // Read from disk in the background: a scrape must not wait for it.
   let complete: number | undefined;

@@ -16,8 +16,10 @@ import type { Storage } from '#storage/open.ts';
 import { discover } from './discover.ts';
 import type { Settings } from './settings.ts';
 
-export const isCheck = (value: unknown): value is Check => value !== null && typeof value === 'object' && 'rules' in value;
-const isJob = (value: unknown): value is Job => value !== null && typeof value === 'object' && 'command' in value && 'when' in value;
+export const isCheck = (value: unknown): value is Check =>
+  value !== null && typeof value === 'object' && 'rules' in value;
+const isJob = (value: unknown): value is Job =>
+  value !== null && typeof value === 'object' && 'command' in value && 'when' in value;
 export const loadChecks = (): Promise<Map<string, Check>> => discover(new URL('./checks/', import.meta.url), isCheck);
 export const loadJobs = (): Promise<Map<string, Job>> => discover(new URL('./jobs/', import.meta.url), isJob);
 
@@ -69,7 +71,15 @@ export function openWatch(options: WatchOptions): Watch {
     tell: (signals) => void alerter.receive(signals),
     fault,
   });
-  const health = new CheckHealth({ site: bot.site, checks, ports, prober, readings: storage.readings, clock, signal: options.signal });
+  const health = new CheckHealth({
+    site: bot.site,
+    checks,
+    ports,
+    prober,
+    readings: storage.readings,
+    clock,
+    signal: options.signal,
+  });
   const times = { 'reports.daily': settings.reports.daily, 'backups.schedule': settings.backups?.schedule };
   const scheduler = new Scheduler({
     site: bot.site,

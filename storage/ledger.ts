@@ -198,7 +198,8 @@ export class SqliteLedger implements Ledger {
     const { incidents } = this.#tables;
     const limit = filter.limit ?? 100_000;
     if (filter.unsaid) return incidents.all('WHERE unsaid = 1 ORDER BY id LIMIT ?', limit);
-    if (filter.message !== undefined) return incidents.all('WHERE message = ? ORDER BY id LIMIT ?', filter.message, limit);
+    if (filter.message !== undefined)
+      return incidents.all('WHERE message = ? ORDER BY id LIMIT ?', filter.message, limit);
     const open = filter.open ? `AND state <> 'closed'` : '';
     if (filter.group !== undefined) {
       return incidents.all(`WHERE "group" = ? ${open} ORDER BY id DESC LIMIT ?`, filter.group, limit);

@@ -33,10 +33,18 @@ export default defineQuery({
           rows: participants.map((participant) => [
             [{ code: participant.identity }],
             ago(participant.joinedAt, now),
-            participant.tracks.map((track) => (track.muted ? `${track.kind} (muted)` : track.kind)).join(', ') || 'nothing',
+            participant.tracks.map((track) => (track.muted ? `${track.kind} (muted)` : track.kind)).join(', ') ||
+              'nothing',
           ]),
         },
-        ...(unknown > 0 ? [{ kind: 'text' as const, lines: [`${unknown} under a hashed identity: LiveKit does not tell who that is.`] }] : []),
+        ...(unknown > 0
+          ? [
+              {
+                kind: 'text' as const,
+                lines: [`${unknown} under a hashed identity: LiveKit does not tell who that is.`],
+              },
+            ]
+          : []),
       ],
     };
   },

@@ -24,7 +24,10 @@ export default defineQuery({
   view: ({ running, banned, now }) => {
     const people = running.reduce((sum, call) => sum + call.participants.length, 0);
     return {
-      title: running.length === 0 ? 'No call is running.' : `${running.length} call${running.length === 1 ? '' : 's'}, ${people} participants.`,
+      title:
+        running.length === 0
+          ? 'No call is running.'
+          : `${running.length} call${running.length === 1 ? '' : 's'}, ${people} participants.`,
       blocks: [
         ...(running.length === 0
           ? []

@@ -42,7 +42,12 @@ export default defineChange({
     const devices = await accounts.devices(user);
     return {
       plan: { user, erase, rosterId: person?.id ?? null },
-      facts: { account, rooms: where.rooms.length + where.alone.length, alone: where.alone.length, devices: devices.length },
+      facts: {
+        account,
+        rooms: where.rooms.length + where.alone.length,
+        alone: where.alone.length,
+        devices: devices.length,
+      },
       touches: { users: [{ user, admin: account.admin, appService: account.appService !== undefined }] },
     };
   },
@@ -72,7 +77,14 @@ export default defineChange({
     if (roster && rosterId !== null) await run.attempt('status', () => roster.setStatus(rosterId, 'suspended'));
     else run.skip('status', 'not known to the application');
     await run.step('close', () => accounts.deactivate(user, plan.erase));
-    takings.hold({ site: bot.site, user, kind: 'call-ban', until: clock.now() + callBanMs, run: run.id, endedAt: undefined });
+    takings.hold({
+      site: bot.site,
+      user,
+      kind: 'call-ban',
+      until: clock.now() + callBanMs,
+      run: run.id,
+      endedAt: undefined,
+    });
     if (calls) await run.attempt('calls', () => removeFromCalls(user, calls));
     else run.skip('calls', 'LiveKit is off');
     if (sessions) await run.attempt('tokens', () => sessions.forgetOpenIdTokens(user));
@@ -91,7 +103,8 @@ export default defineChange({
         if (left === 0) return;
         first ??= left;
         run.progress(first - left, first, 'leaving rooms');
-        if (clock.monotonicMs() > until) throw new OpsError('unavailable', `Synapse still leaves ${left} rooms; it goes on by itself.`);
+        if (clock.monotonicMs() > until)
+          throw new OpsError('unavailable', `Synapse still leaves ${left} rooms; it goes on by itself.`);
         await clock.sleep(pollMs, signal);
       }
     });

@@ -8,7 +8,15 @@ import type { RoomId } from '#domain/rooms.ts';
 import type { Roster } from '#domain/roster.ts';
 import { Flag, RestOfLine, User, z } from '#engine/args.ts';
 import { defineChange } from '#engine/command.ts';
-import { callBanMs, leave, puppetValidMs, removeFromCalls, snapshot, type Taken, whereabouts } from '#procedures/take-out.ts';
+import {
+  callBanMs,
+  leave,
+  puppetValidMs,
+  removeFromCalls,
+  snapshot,
+  type Taken,
+  whereabouts,
+} from '#procedures/take-out.ts';
 
 const leaveParallel = 8;
 const many = (n: number, one: string): string => `${n} ${one}${n === 1 ? '' : 's'}`;
@@ -66,7 +74,11 @@ export default defineChange({
   describe(plan, facts, { clock }): Reply {
     const { account } = facts;
     const seen = account.lastSeenAt === undefined ? 'never seen' : `last seen ${ago(account.lastSeenAt, clock.now())}`;
-    const who: Line = ['who: ', { code: plan.user }, ` (${account.displayName ?? 'no name'}, ${seen}${account.admin ? ', server admin' : ''})`];
+    const who: Line = [
+      'who: ',
+      { code: plan.user },
+      ` (${account.displayName ?? 'no name'}, ${seen}${account.admin ? ', server admin' : ''})`,
+    ];
     const calls = facts.inCall === undefined ? 'calls: not known' : `calls: in ${facts.inCall} now; kept out for 2 h`;
     if (plan.soft) {
       return {
@@ -83,13 +95,20 @@ export default defineChange({
       `why: ${plan.reason}`,
     ];
     if (facts.alone.length > 0) {
-      items.push(`left alone: ${many(facts.alone.length, 'room')} with nobody else in it, which nobody could enter again`);
+      items.push(
+        `left alone: ${many(facts.alone.length, 'room')} with nobody else in it, which nobody could enter again`,
+      );
     }
     return {
       title: ['Disable ', { code: plan.user }, '?'],
       blocks: [
         { kind: 'list', items },
-        { kind: 'text', lines: ['Lost for good: the sessions, and messages that only they can decrypt. The rest comes back by !enable.'] },
+        {
+          kind: 'text',
+          lines: [
+            'Lost for good: the sessions, and messages that only they can decrypt. The rest comes back by !enable.',
+          ],
+        },
       ],
     };
   },
@@ -98,7 +117,14 @@ export default defineChange({
     const user = plan.user as UserId;
     const { accounts, takings, calls, roster, sessions, clock, bot } = ports;
     const forbidCalls = async (): Promise<number> => {
-      takings.hold({ site: bot.site, user, kind: 'call-ban', until: clock.now() + callBanMs, run: run.id, endedAt: undefined });
+      takings.hold({
+        site: bot.site,
+        user,
+        kind: 'call-ban',
+        until: clock.now() + callBanMs,
+        run: run.id,
+        endedAt: undefined,
+      });
       return calls ? removeFromCalls(user, calls) : 0;
     };
     if (plan.soft) {
@@ -109,7 +135,10 @@ export default defineChange({
     await run.step('suspend', () => accounts.setSuspended(user, true));
     const devices = await run.step('devices', async () => {
       const list = await accounts.devices(user);
-      await accounts.deleteDevices(user, list.map((device) => device.id));
+      await accounts.deleteDevices(
+        user,
+        list.map((device) => device.id),
+      );
       return list.length;
     });
     const thrownOut = calls ? await run.attempt('calls', forbidCalls) : run.skip('calls', 'LiveKit is off');
@@ -135,7 +164,9 @@ export default defineChange({
     const rooms = taken?.rooms ?? [];
     let left: { failed: Array<{ item: RoomId; why: string }> } = { failed: [] };
     try {
-      left = await run.each('leave', rooms, async (room) => leave(await puppet(), room, plan.reason), { parallel: leaveParallel });
+      left = await run.each('leave', rooms, async (room) => leave(await puppet(), room, plan.reason), {
+        parallel: leaveParallel,
+      });
     } finally {
       await acting?.then((token) => token.logout()).catch(() => {});
     }
@@ -151,7 +182,10 @@ export default defineChange({
 
     run.say(`${many(devices, 'session')} ended`);
     run.say(`out of ${rooms.length - left.failed.length} of ${many(rooms.length, 'room')}`);
-    if (thrownOut !== undefined) run.say(thrownOut > 0 ? 'thrown out of the call, and kept out for 2 h' : 'was in no call; kept out of calls for 2 h');
+    if (thrownOut !== undefined)
+      run.say(
+        thrownOut > 0 ? 'thrown out of the call, and kept out for 2 h' : 'was in no call; kept out of calls for 2 h',
+      );
     if (seen.alone.length > 0) run.say(['left alone: ', { code: seen.alone.join(', ') }]);
     return { title: [{ code: user }, ' is disabled: ', plan.reason] };
   },
@@ -184,13 +218,13 @@ async function countInCalls(user: UserId, calls: NonNullable<Parameters<typeof r
 }
 
 /** Nothing but the rooms with nobody else may be left, and no session. */
-async function proveOut(
-  user: UserId,
-  accounts: Accounts,
-  alone: readonly string[],
-): Promise<void> {
+async function proveOut(user: UserId, accounts: Accounts, alone: readonly string[]): Promise<void> {
   const devices = await accounts.devices(user);
-  if (devices.length > 0) await accounts.deleteDevices(user, devices.map((device) => device.id));
+  if (devices.length > 0)
+    await accounts.deleteDevices(
+      user,
+      devices.map((device) => device.id),
+    );
   const left = [...(await accounts.memberships(user))]
     .filter(([room, membership]) => ['join', 'invite', 'knock'].includes(membership) && !alone.includes(room))
     .map(([room]) => room);

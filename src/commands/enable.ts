@@ -42,16 +42,25 @@ export default defineChange({
   async prepare({ user, active, return: putThemBack }, { accounts, roster, takings }) {
     const account = await accounts.get(user);
     if (account.deactivated) {
-      throw new OpsError('conflict', `${user} is deactivated, which !enable does not undo.`, { hint: `!user ${user} shows how it stands.` });
+      throw new OpsError('conflict', `${user} is deactivated, which !enable does not undo.`, {
+        hint: `!user ${user} shows how it stands.`,
+      });
     }
     const person = await roster?.findByMatrix(user);
     const taken = takings.find(user)?.snapshot as Taken | undefined;
     if (!account.locked && !account.suspended && taken === undefined && person?.status !== 'suspended') {
-      throw new OpsError('conflict', `${user} is not disabled.`, { hint: `!user ${user} shows why something does not work.` });
+      throw new OpsError('conflict', `${user} is not disabled.`, {
+        hint: `!user ${user} shows why something does not work.`,
+      });
     }
     return {
       plan: { user, rosterId: person?.id ?? null, active, putBack: putThemBack, soft: !account.suspended },
-      facts: { account, rooms: taken?.rooms.length ?? 0, projects: taken?.projects.length ?? 0, status: person?.rawStatus },
+      facts: {
+        account,
+        rooms: taken?.rooms.length ?? 0,
+        projects: taken?.projects.length ?? 0,
+        status: person?.rawStatus,
+      },
       touches: { users: [{ user, admin: account.admin, appService: account.appService !== undefined }] },
     };
   },
@@ -62,8 +71,12 @@ export default defineChange({
       {
         kind: 'list',
         items: [
-          plan.soft ? 'account unlocked; their sessions work again' : 'account usable again, with a one-time password left in a file on the bot’s machine',
-          ...(facts.status === undefined ? [] : [`application: ${facts.status} → ${plan.active ? 'active' : 'onboarding'}`]),
+          plan.soft
+            ? 'account unlocked; their sessions work again'
+            : 'account usable again, with a one-time password left in a file on the bot’s machine',
+          ...(facts.status === undefined
+            ? []
+            : [`application: ${facts.status} → ${plan.active ? 'active' : 'onboarding'}`]),
           plan.putBack
             ? `back into ${facts.rooms} rooms and ${facts.projects} projects`
             : `not yet back into ${facts.rooms} rooms and ${facts.projects} projects: --return does that`,
@@ -86,27 +99,39 @@ export default defineChange({
     await run.step('unlock', () => accounts.setLocked(user, false));
     await run.step('unsuspend', () => accounts.setSuspended(user, false));
     await run.step('calls', async () => takings.release(user));
-    await run.attempt('limit', () => (taken?.rateLimit ? accounts.setRateLimit(user, taken.rateLimit) : Promise.resolve()));
+    await run.attempt('limit', () =>
+      taken?.rateLimit ? accounts.setRateLimit(user, taken.rateLimit) : Promise.resolve(),
+    );
     const { rosterId } = plan;
-    if (roster && rosterId !== null) await run.attempt('status', () => roster.setStatus(rosterId, plan.active ? 'active' : 'onboarding'));
+    if (roster && rosterId !== null)
+      await run.attempt('status', () => roster.setStatus(rosterId, plan.active ? 'active' : 'onboarding'));
     else run.skip('status', roster ? 'not known to the application' : 'no application is configured');
     if (plan.putBack && taken) {
       const puppet = await run.step('puppet', () => accounts.actAs(user, puppetValidMs));
       const back = await run.each('rooms', taken.rooms, (room) => putBack(user, room, puppet, ports), { parallel: 4 });
       await puppet.logout().catch(() => {});
-      if (roster && rosterId !== null) await run.attempt('projects', () => roster.addMemberships(rosterId, taken.projects));
-      run.say(`back in ${taken.rooms.length - back.failed.length} of ${taken.rooms.length} rooms and ${taken.projects.length} projects`);
+      if (roster && rosterId !== null)
+        await run.attempt('projects', () => roster.addMemberships(rosterId, taken.projects));
+      run.say(
+        `back in ${taken.rooms.length - back.failed.length} of ${taken.rooms.length} rooms and ${taken.projects.length} projects`,
+      );
       if (back.failed.length === 0) takings.returned(user);
     }
     await run.step('prove', async () => {
       const account = await accounts.get(user);
-      if (account.locked || account.suspended) throw new OpsError('conflict', `${user} is disabled again by someone else.`);
+      if (account.locked || account.suspended)
+        throw new OpsError('conflict', `${user} is disabled again by someone else.`);
     });
     if (path !== undefined) run.say(['one-time password: on the bot’s machine in ', { code: path }]);
     if (!plan.putBack && taken && taken.rooms.length + taken.projects.length > 0) {
-      run.offer(`Put back into ${taken.rooms.length} rooms and ${taken.projects.length} projects`, `enable --return ${user}`);
+      run.offer(
+        `Put back into ${taken.rooms.length} rooms and ${taken.projects.length} projects`,
+        `enable --return ${user}`,
+      );
     }
-    return { title: [{ code: user }, ' is enabled', rosterId === null ? '.' : plan.active ? ', active.' : ', in onboarding.'] };
+    return {
+      title: [{ code: user }, ' is enabled', rosterId === null ? '.' : plan.active ? ', active.' : ', in onboarding.'],
+    };
   },
 
   inverse: (plan) => `disable ${plan.user} as before`,

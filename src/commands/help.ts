@@ -33,7 +33,11 @@ export default defineQuery({
 });
 
 function overview(commands: CommandInfo[], prefix: string): Reply {
-  const row = (info: CommandInfo) => [[{ code: prefix + info.name }], info.off ? `${info.summary} (off: ${info.off})` : info.summary, info.role ?? 'anyone'];
+  const row = (info: CommandInfo) => [
+    [{ code: prefix + info.name }],
+    info.off ? `${info.summary} (off: ${info.off})` : info.summary,
+    info.role ?? 'anyone',
+  ];
   const group = (summary: string, list: CommandInfo[]) => ({
     kind: 'details' as const,
     summary: `${summary}: ${list.map((info) => info.name).join(', ')}`,
@@ -42,8 +46,14 @@ function overview(commands: CommandInfo[], prefix: string): Reply {
   return {
     title: [`${commands.length} commands; `, { code: `${prefix}help disable` }, ' explains one.'],
     blocks: [
-      group('Look', commands.filter((info) => !info.change)),
-      group('Change', commands.filter((info) => info.change)),
+      group(
+        'Look',
+        commands.filter((info) => !info.change),
+      ),
+      group(
+        'Change',
+        commands.filter((info) => info.change),
+      ),
     ],
   };
 }
@@ -55,7 +65,9 @@ function page(info: CommandInfo, prefix: string): Reply {
   ]);
   const facts = [
     `role: ${info.role ?? 'anyone in the room'}`,
-    ...(info.change ? [`confirmation: ${confirmations[info.confirm]}`, `can be undone: ${undoable[info.undo ?? 'none']}`] : []),
+    ...(info.change
+      ? [`confirmation: ${confirmations[info.confirm]}`, `can be undone: ${undoable[info.undo ?? 'none']}`]
+      : []),
     ...(info.off ? [`off here: needs ${info.off}`] : []),
   ];
   return {

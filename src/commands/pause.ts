@@ -22,7 +22,9 @@ export default defineChange({
   }),
   describe: (plan) => ({ title: `Pause all changes (${plan.reason})?` }),
   async apply(plan, { switches, clock }, run) {
-    await run.step('pause', async () => switches.setPaused({ by: plan.by as UserId, reason: plan.reason, since: clock.now() }));
+    await run.step('pause', async () =>
+      switches.setPaused({ by: plan.by as UserId, reason: plan.reason, since: clock.now() }),
+    );
     return { title: `Changes are paused: ${plan.reason}. Pages, on-call and scheduled backups go on.` };
   },
   inverse: () => 'resume',

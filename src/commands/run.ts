@@ -18,14 +18,20 @@ export default defineQuery({
     return found;
   },
   view: ({ run, steps }, _args, { bot }) => ({
-    title: [`${runName(run.id)} ${run.command}: `, { bold: run.state }, run.reason === undefined ? '' : ` (${run.reason})`],
+    title: [
+      `${runName(run.id)} ${run.command}: `,
+      { bold: run.state },
+      run.reason === undefined ? '' : ` (${run.reason})`,
+    ],
     blocks: [
       {
         kind: 'list',
         items: [
           `asked by ${run.actor} at ${formatMoment(run.madeAt, bot.timezone)}`,
           ...(run.begunAt === undefined ? [] : [`begun ${formatMoment(run.begunAt, bot.timezone)}`]),
-          ...(run.endedAt === undefined || run.begunAt === undefined ? [] : [`took ${formatDuration(run.endedAt - run.begunAt)}`]),
+          ...(run.endedAt === undefined || run.begunAt === undefined
+            ? []
+            : [`took ${formatDuration(run.endedAt - run.begunAt)}`]),
           ['plan: ', { code: JSON.stringify(run.plan) }],
         ],
       },

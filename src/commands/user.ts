@@ -17,12 +17,18 @@ export default defineQuery({
   wants: ['roster', 'calls', 'takings'],
   async answer({ user }, { accounts, roster, calls, takings, clock }, caller) {
     const account = await accounts.find(user);
-    if (!account) throw new OpsError('notFound', `There is no account ${user}.`, { hint: '!users finds by a part of the name.' });
+    if (!account)
+      throw new OpsError('notFound', `There is no account ${user}.`, { hint: '!users finds by a part of the name.' });
     const [devices, memberships, person, participants] = await Promise.all([
       accounts.devices(user),
       accounts.memberships(user),
-      roster?.findByMatrix(user).catch((error: unknown) => ({ down: error instanceof OpsError ? error.message : 'it failed' })),
-      calls?.rooms().then((rooms) => Promise.all(rooms.map((room) => calls.participants(room.name)))).catch(() => undefined),
+      roster
+        ?.findByMatrix(user)
+        .catch((error: unknown) => ({ down: error instanceof OpsError ? error.message : 'it failed' })),
+      calls
+        ?.rooms()
+        .then((rooms) => Promise.all(rooms.map((room) => calls.participants(room.name))))
+        .catch(() => undefined),
     ]);
     const inCalls = participants?.filter((list) => list.some((p) => isIdentityOf(p.identity, user))).length;
     const hold = takings?.held().find((held) => held.user === user);
@@ -35,7 +41,13 @@ export default defineQuery({
       inCalls,
       hold,
       application:
-        roster === undefined ? 'off' : known ? `${known.rawStatus} (id ${known.id})` : person && 'down' in person ? `cannot be asked: ${person.down}` : 'not known there',
+        roster === undefined
+          ? 'off'
+          : known
+            ? `${known.rawStatus} (id ${known.id})`
+            : person && 'down' in person
+              ? `cannot be asked: ${person.down}`
+              : 'not known there',
       access: access(account, known?.status, hold !== undefined),
       now: clock.now(),
       emails: roleAtLeast(caller.role, 'operator') ? account.emails : [],
@@ -43,15 +55,26 @@ export default defineQuery({
   },
   view(found) {
     const { account, now } = found;
-    const can = (what: string, why: string | undefined): Line => (why === undefined ? `🟢 can ${what}` : `🔴 cannot ${what}: ${why}`);
-    const marks = (['admin', 'deactivated', 'erased', 'locked', 'suspended', 'shadowBanned'] as const).filter((flag) => account[flag]);
+    const can = (what: string, why: string | undefined): Line =>
+      why === undefined ? `🟢 can ${what}` : `🔴 cannot ${what}: ${why}`;
+    const marks = (['admin', 'deactivated', 'erased', 'locked', 'suspended', 'shadowBanned'] as const).filter(
+      (flag) => account[flag],
+    );
     const offers = [];
     if (account.deactivated) offers.push({ text: 'Closed for good', command: `audit --act deactivate` });
-    else if (account.locked || account.suspended) offers.push({ text: 'Bring back', command: `enable ${account.user}` });
+    else if (account.locked || account.suspended)
+      offers.push({ text: 'Bring back', command: `enable ${account.user}` });
     return {
-      title: [{ code: account.user }, account.displayName === undefined ? '' : ` (${account.displayName})`, marks.length > 0 ? `: ${marks.join(', ')}` : ''],
+      title: [
+        { code: account.user },
+        account.displayName === undefined ? '' : ` (${account.displayName})`,
+        marks.length > 0 ? `: ${marks.join(', ')}` : '',
+      ],
       blocks: [
-        { kind: 'list', items: [can('log in', found.access.login), can('read', found.access.read), can('call', found.access.call)] },
+        {
+          kind: 'list',
+          items: [can('log in', found.access.login), can('read', found.access.read), can('call', found.access.call)],
+        },
         {
           kind: 'list',
           items: [

@@ -7,7 +7,13 @@ const pageSize = 25;
 export default defineQuery({
   summary: 'List accounts by a part of their name or display name.',
   examples: ['', 'mal', '--locked', '--admins', '--page 2'],
-  args: z.strictObject({ text: Words.optional(), locked: Flag, admins: Flag, deactivated: Flag, page: Count.default(1) }),
+  args: z.strictObject({
+    text: Words.optional(),
+    locked: Flag,
+    admins: Flag,
+    deactivated: Flag,
+    page: Count.default(1),
+  }),
   positional: ['text'],
   role: 'viewer',
   needs: ['accounts'],
@@ -23,7 +29,8 @@ export default defineQuery({
     return { ...found, page, now: clock.now() };
   },
   view({ accounts, total, next, page, now }, args) {
-    if (accounts.length === 0) return { title: page > 1 ? `There is no page ${page}: ${total} accounts in all.` : 'No account matches.' };
+    if (accounts.length === 0)
+      return { title: page > 1 ? `There is no page ${page}: ${total} accounts in all.` : 'No account matches.' };
     const from = (page - 1) * pageSize + 1;
     return {
       title: `${total} account${total === 1 ? '' : 's'}${total > accounts.length ? `, ${from} to ${from + accounts.length - 1}` : ''}:`,
@@ -39,7 +46,10 @@ export default defineQuery({
           ]),
         },
       ],
-      offers: next === undefined ? [] : [{ text: 'More', command: `users ${args.text ?? ''} --page ${page + 1}`.replaceAll('  ', ' ') }],
+      offers:
+        next === undefined
+          ? []
+          : [{ text: 'More', command: `users ${args.text ?? ''} --page ${page + 1}`.replaceAll('  ', ' ') }],
     };
   },
 });

@@ -18,7 +18,12 @@ export default defineQuery({
       blocks: [
         {
           kind: 'text',
-          lines: [[`${owners.join(' or ')} can give you one by typing `, { code: `${bot.prefix}people add ${user} operator` }]],
+          lines: [
+            [
+              `${owners.join(' or ')} can give you one by typing `,
+              { code: `${bot.prefix}people add ${user} operator` },
+            ],
+          ],
         },
       ],
     };

@@ -28,7 +28,9 @@ export const auditGenesis = '0'.repeat(64);
 /** SHA-256 over the canonical row without its own hash; the detail is in it by its hash. */
 export function auditHash(row: Omit<AuditRow, 'hash' | 'detail'>): string {
   const { seq, at, actor, site, run, incident, act, outcome, detailHash, prev } = row;
-  return sha256Hex(canonicalJson([seq, at, actor, site, run ?? null, incident ?? null, act, outcome, detailHash, prev]));
+  return sha256Hex(
+    canonicalJson([seq, at, actor, site, run ?? null, incident ?? null, act, outcome, detailHash, prev]),
+  );
 }
 
 export function chainAudit(entry: AuditEntry, last: { seq: number; hash: string }): AuditRow {

@@ -46,6 +46,7 @@ export function asOpsError(error: unknown): OpsError {
 /** The cause in words, for the log. */
 export function causeOf(error: OpsError): string {
   const { cause } = error;
-  if (cause instanceof Error) return cause.cause instanceof Error ? `${cause.message}: ${cause.cause.message}` : cause.message;
+  if (cause instanceof Error)
+    return cause.cause instanceof Error ? `${cause.message}: ${cause.cause.message}` : cause.message;
   return typeof cause === 'string' ? cause : '';
 }

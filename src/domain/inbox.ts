@@ -29,7 +29,11 @@ export type NewInboxItem = {
   sentAt: EpochMs;
   takenAt: EpochMs;
 };
-export type InboxItem = NewInboxItem & { id: number; state: 'new' | 'sealed' | 'done' | 'ignored'; run: number | undefined };
+export type InboxItem = NewInboxItem & {
+  id: number;
+  state: 'new' | 'sealed' | 'done' | 'ignored';
+  run: number | undefined;
+};
 
 /** What the bot knows of a room from the sync: enough to say who is in it. */
 export type RoomFacts = {

@@ -10,11 +10,30 @@ import type { RoomId } from './rooms.ts';
 import type { Run, RunState, Step } from './runs.ts';
 
 /** A call ban: kept up by a sweep until its end. */
-export type Hold = { site: string; user: UserId; kind: 'call-ban'; until: EpochMs; run: number; endedAt: EpochMs | undefined };
+export type Hold = {
+  site: string;
+  user: UserId;
+  kind: 'call-ban';
+  until: EpochMs;
+  run: number;
+  endedAt: EpochMs | undefined;
+};
 /** What a disable took, for `enable` to offer back. */
-export type TakenAway = { site: string; user: UserId; run: number; at: EpochMs; snapshot: Json; returnedAt: EpochMs | undefined };
+export type TakenAway = {
+  site: string;
+  user: UserId;
+  run: number;
+  at: EpochMs;
+  snapshot: Json;
+  returnedAt: EpochMs | undefined;
+};
 /** One due time of one job. */
-export type Slot = { job: string; dueAt: EpochMs; state: 'taken' | 'done' | 'missed' | 'skipped'; run: number | undefined };
+export type Slot = {
+  job: string;
+  dueAt: EpochMs;
+  state: 'taken' | 'done' | 'missed' | 'skipped';
+  run: number | undefined;
+};
 
 /**
  * One transition, written in one transaction: refused whole (`conflict`) when a `rev` moved or a lock is held. Rows carry
@@ -56,7 +75,13 @@ export interface Ledger {
   inboxDepth(): number;
 
   run(id: number): Run | undefined;
-  runsBy(filter: { states?: readonly RunState[]; actor?: UserId; key?: string; command?: string; limit?: number }): Run[];
+  runsBy(filter: {
+    states?: readonly RunState[];
+    actor?: UserId;
+    key?: string;
+    command?: string;
+    limit?: number;
+  }): Run[];
   steps(run: number): Step[];
   lockHolder(target: string): number | undefined;
 

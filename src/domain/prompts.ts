@@ -46,7 +46,8 @@ export function judgeVote(input: {
 }): VoteResult {
   const { prompt, run, voter, verdict, people } = input;
   if (prompt.state !== 'open') return { counts: false, why: `That question is closed (${prompt.state}).` };
-  if (input.now >= prompt.expiresAt) return { counts: false, why: 'That question has expired; type the command again.' };
+  if (input.now >= prompt.expiresAt)
+    return { counts: false, why: 'That question has expired; type the command again.' };
   if (!input.joined) return { counts: false, why: 'Only somebody who is in the ops room may answer.' };
   const person = people.find((p) => p.user === voter || p.aka.includes(voter));
   const isCaller = sameHuman(voter, run.actor, people);

@@ -98,7 +98,8 @@ export const runName = (id: number): string => `r${id}`;
 /** `r1042` or `1042`. Throws `invalid`. */
 export function parseRunName(text: string): number {
   const match = /^r?(\d{1,12})$/i.exec(text);
-  if (!match) throw new OpsError('invalid', `"${text}" is not a run.`, { hint: 'Runs look like r1042; !runs lists them.' });
+  if (!match)
+    throw new OpsError('invalid', `"${text}" is not a run.`, { hint: 'Runs look like r1042; !runs lists them.' });
   return Number(match[1]);
 }
 

@@ -8,7 +8,8 @@ import type { RoomId } from '#domain/rooms.ts';
 import type { Touches } from '#domain/runs.ts';
 import type { PortName, Ports } from './ports.ts';
 
-export type PortsOf<N extends PortName, W extends PortName> = Pick<Ports, N | 'bot' | 'clock'> & Partial<Pick<Ports, W>>;
+export type PortsOf<N extends PortName, W extends PortName> = Pick<Ports, N | 'bot' | 'clock'> &
+  Partial<Pick<Ports, W>>;
 
 /** Who asks, from where, and until when the answer is wanted. */
 export type Caller = {
@@ -103,7 +104,11 @@ export type ChangeDefinition<
   afterCrash: 'resume' | 'restart' | 'report';
   steps: Record<S, StepDefinition>;
   /** Reads only. Facts are shown and may move; the plan may not. */
-  prepare(args: z.infer<A>, ports: PortsOf<N, W>, caller: Caller): Promise<Prepared<z.infer<P>, F>> | Prepared<z.infer<P>, F>;
+  prepare(
+    args: z.infer<A>,
+    ports: PortsOf<N, W>,
+    caller: Caller,
+  ): Promise<Prepared<z.infer<P>, F>> | Prepared<z.infer<P>, F>;
   describe(plan: z.infer<P>, facts: F, ports: Pick<Ports, 'bot' | 'clock'>): Reply;
   apply(plan: z.infer<P>, ports: PortsOf<N, W>, run: RunHands<S>): Promise<Reply>;
   /** The command that undoes it, ready to type. */
@@ -122,9 +127,12 @@ export type ChangeCommand = { kind: 'change' } & ChangeDefinition<
 export type Command = Query | ChangeCommand;
 
 // The two casts forget the parameters that only the declaration itself needs; the door passes back what `args` parsed.
-export function defineQuery<const A extends z.ZodObject, const N extends PortName = never, const W extends PortName = never, D = unknown>(
-  definition: QueryDefinition<A, N, W, D>,
-): Query {
+export function defineQuery<
+  const A extends z.ZodObject,
+  const N extends PortName = never,
+  const W extends PortName = never,
+  D = unknown,
+>(definition: QueryDefinition<A, N, W, D>): Query {
   return { kind: 'query', ...definition } as unknown as Query;
 }
 

@@ -12,10 +12,10 @@ import { type House, missingPort, permit, portsFor, whereOf } from './house.ts';
 import { checkArgs, findCommand, type ParseContext, readArgs, type Typed } from './parse.ts';
 import { eligible, moreApprovers, openPrompt } from './prompt.ts';
 import type { Runner } from './runner.ts';
-import { type Address, errorReply, laneOf, react, say, signAbout, signOfLife, takeBack, typable } from './speak.ts';
+import { type Address, errorReply, laneOf, say, takeBack, typable } from './speak.ts';
 import { shapeOf } from './shape.ts';
+import { withSign } from './sign-of-life.ts';
 
-const signOfLifeMs = 300;
 const queryTimeoutMs = 60_000;
 const hintEveryMs = 60_000;
 
@@ -129,7 +129,8 @@ export class Door {
   #refuse(item: InboxItem, name: string, error: OpsError): void {
     const { ledger, log, settings } = this.#house;
     const reference = hashOf([item.key]).slice(0, 4);
-    if (error.kind === 'internal') log.error({ reference, command: name, cause: error.cause ?? error }, 'internal error');
+    if (error.kind === 'internal')
+      log.error({ reference, command: name, cause: error.cause ?? error }, 'internal error');
     const address = this.#address(item);
     const failed = ['internal', 'unavailable', 'misconfigured'].includes(error.kind);
     const mark: Mark = { kind: 'reply', ...(name ? { command: name } : {}), outcome: failed ? 'failed' : 'refused' };
@@ -146,41 +147,14 @@ export class Door {
     return { user: item.sender, role: person?.role, room: item.room, thread: item.thread, at: item.takenAt, signal };
   }
 
-  /** A sign of life for what takes longer than a moment: ⏳ on the command, gone with the answer. */
-  async #withSign<T>(item: InboxItem, work: Promise<T>): Promise<{ result: T; sign: number | undefined }> {
-    const { clock, ledger } = this.#house;
-    if (item.source !== 'matrix') return { result: await work, sign: undefined };
-    const timer = new AbortController();
-    const slow = clock.sleep(signOfLifeMs, timer.signal).then(
-      () => 'slow' as const,
-      () => 'stopped' as const,
-    );
-    let sign = signAbout(ledger, this.#address(item).about);
-    try {
-      const first = await Promise.race([work.then(() => 'done' as const), slow]);
-      if (first === 'slow' && sign === undefined) {
-        const row = react(ledger, this.#address(item), signOfLife, { event: item.key });
-        sign = row.id;
-        ledger.commit({ at: clock.now(), outbox: [row] });
-      }
-      return { result: await work, sign };
-    } catch (error) {
-      if (sign !== undefined) {
-        ledger.commit({ at: clock.now(), outbox: [takeBack(ledger, this.#address(item), sign)] });
-      }
-      throw error;
-    } finally {
-      timer.abort();
-    }
-  }
-
   async #answer(item: InboxItem, typed: Typed, query: Query, args: { [key: string]: unknown }): Promise<void> {
-    const { ledger } = this.#house;
-    const ports = this.#house.ports(item.site);
+    const house = this.#house;
+    const { ledger } = house;
+    const ports = house.ports(item.site);
     const signal = AbortSignal.timeout(queryTimeoutMs);
     const work = Promise.resolve(query.answer(args, portsFor(query, ports), this.#caller(item, signal)));
-    const { result, sign } = await this.#withSign(item, work);
-    const reply = typable(query.view(result, args, ports), this.#house.settings.prefix);
+    const { result, sign } = await withSign(house, () => this.#address(item), item, work);
+    const reply = typable(query.view(result, args, ports), house.settings.prefix);
     const address = this.#address(item);
     const kind = item.source === 'schedule' && typed.name === 'report' ? 'report' : 'reply';
     ledger.commit({
@@ -198,12 +172,13 @@ export class Door {
     const ports = house.ports(item.site);
     const signal = AbortSignal.timeout(queryTimeoutMs);
     const work = Promise.resolve(command.prepare(args, portsFor(command, ports), this.#caller(item, signal)));
-    const { result: prepared, sign } = await this.#withSign(item, work);
+    const { result: prepared, sign } = await withSign(house, () => this.#address(item), item, work);
     const rule = house.catalogue.ruleOf(typed.name, command);
     const { touches } = prepared;
     const decision = permit(house, { site: item.site, actor: item.sender, proof: item.proof, rule, touches });
     if (!decision.allow) {
-      if (sign !== undefined) house.ledger.commit({ at: house.clock.now(), outbox: [takeBack(house.ledger, this.#address(item), sign)] });
+      if (sign !== undefined)
+        house.ledger.commit({ at: house.clock.now(), outbox: [takeBack(house.ledger, this.#address(item), sign)] });
       throw new OpsError('denied', decision.why, decision.hint ? { hint: decision.hint } : {});
     }
     const address = this.#address(item);
@@ -214,7 +189,10 @@ export class Door {
       house.ledger.commit({
         at: address.at,
         inbox: [{ id: item.id, state: 'done' }],
-        outbox: [say(house.ledger, address, reply, { kind: 'reply', command: typed.name, outcome: 'done' }), ...removal],
+        outbox: [
+          say(house.ledger, address, reply, { kind: 'reply', command: typed.name, outcome: 'done' }),
+          ...removal,
+        ],
       });
       return;
     }
@@ -290,7 +268,15 @@ export class Door {
       runs: [{ ...waiting, deadlineAt: prompt.expiresAt }],
       prompts: [prompt],
       outbox: [...(change.outbox ?? []), ...outbox],
-      audit: [this.#audit(item, run.command, 'asked', { plan: run.plan, hash: run.planHash, need, code: prompt.code }, run.id)],
+      audit: [
+        this.#audit(
+          item,
+          run.command,
+          'asked',
+          { plan: run.plan, hash: run.planHash, need, code: prompt.code },
+          run.id,
+        ),
+      ],
     });
   }
 }

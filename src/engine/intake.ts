@@ -8,7 +8,12 @@ const parallel = 32;
 const retryMs = 5000;
 
 /** Somebody reacted to one of the bot's alerts. True when it was one. */
-export type AlertReaction = (input: { event: string; emoji: string; sender: InboxItem['sender']; item: InboxItem }) => boolean;
+export type AlertReaction = (input: {
+  event: string;
+  emoji: string;
+  sender: InboxItem['sender'];
+  item: InboxItem;
+}) => boolean;
 
 /** Works the inbox off: each item goes to the part that it is for, many at a time, each once. */
 export class Intake {
@@ -64,7 +69,10 @@ export class Intake {
       else if (item.body.kind === 'reaction') this.#reaction(item);
       else await this.#door.handle(item);
     } catch (error) {
-      this.#house.log.error({ inbox: item.id, cause: asOpsError(error).message }, 'an item could not be settled; it is kept');
+      this.#house.log.error(
+        { inbox: item.id, cause: asOpsError(error).message },
+        'an item could not be settled; it is kept',
+      );
       await this.#house.clock.sleep(1000);
     }
   }
@@ -74,6 +82,9 @@ export class Intake {
     if (this.#approvals.reaction(item)) return;
     const { on, emoji } = item.body;
     const taken = this.#alertReaction({ event: on, emoji, sender: item.sender, item });
-    this.#house.ledger.commit({ at: this.#house.clock.now(), inbox: [{ id: item.id, state: taken ? 'done' : 'ignored' }] });
+    this.#house.ledger.commit({
+      at: this.#house.clock.now(),
+      inbox: [{ id: item.id, state: taken ? 'done' : 'ignored' }],
+    });
   }
 }

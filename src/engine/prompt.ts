@@ -28,7 +28,9 @@ export function eligible(input: {
 }
 
 const whoMay = (need: Need, caller: UserId, role: Role): string =>
-  need === 'caller' ? `Only ${caller} can answer` : `A second person with the role ${role} has to answer, not ${caller}`;
+  need === 'caller'
+    ? `Only ${caller} can answer`
+    : `A second person with the role ${role} has to answer, not ${caller}`;
 
 /** What to do when nobody else could say yes. From admin up a role itself takes two people. */
 export const moreApprovers = (role: Role, prefix: string): string =>

@@ -12,9 +12,9 @@ import { typedLine } from './parse.ts';
 import { recheck } from './recheck.ts';
 import { endReply } from './result.ts';
 import { shapeOf } from './shape.ts';
+import { signOfLifeMs } from './sign-of-life.ts';
 import { type Address, laneOf, react, say, signAbout, signOfLife, takeBack } from './speak.ts';
 
-const signOfLifeMs = 300;
 const firstProgressMs = 3000;
 const progressEveryMs = 3000;
 const marks: Partial<Record<RunState, string>> = { done: '✅', partial: '⚠️', interrupted: '⚠️' };

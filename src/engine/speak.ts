@@ -37,7 +37,13 @@ export type SayOptions = {
   collapse?: string;
 };
 
-export function say(ledger: Ledger, address: Address, reply: Reply, mark: Mark, options: SayOptions = {}): NewOutboxRow {
+export function say(
+  ledger: Ledger,
+  address: Address,
+  reply: Reply,
+  mark: Mark,
+  options: SayOptions = {},
+): NewOutboxRow {
   const content: Outgoing = {
     kind: 'message',
     rings: options.rings ?? false,
@@ -78,10 +84,14 @@ export const typable = (reply: Reply, prefix: string): Reply =>
 export function errorReply(error: OpsError, prefix: string, reference?: string): Reply {
   const effect = error.effect === 'unknown' && error.kind !== 'internal' ? ' It may or may not have been done.' : '';
   const title =
-    error.kind === 'internal' ? `Internal error${reference ? `, ref ${reference}` : ''}. The log has the details.` : error.message + effect;
+    error.kind === 'internal'
+      ? `Internal error${reference ? `, ref ${reference}` : ''}. The log has the details.`
+      : error.message + effect;
   return {
     title: `❌ ${title}`,
     verdict: 'none',
-    ...(error.hint === undefined ? {} : { blocks: [{ kind: 'text' as const, lines: [error.hint.replaceAll('`!', `\`${prefix}`)] }] }),
+    ...(error.hint === undefined
+      ? {}
+      : { blocks: [{ kind: 'text' as const, lines: [error.hint.replaceAll('`!', `\`${prefix}`)] }] }),
   };
 }

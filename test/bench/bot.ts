@@ -21,11 +21,11 @@ export interface RunningBot extends AsyncDisposable {
 
 const graceMs = 15_000;
 
-/** Starts a bot in a process of its own, with the Node that runs this. */
+/** Starts a bot in a process of its own, with the Node that runs this; it can't outlive the bench. */
 export function startBot(spec: BotSpec): RunningBot {
   const log = openSync(spec.logFile, 'a', 0o600);
   const spawnedAt = performance.now();
-  const child = spawn(process.execPath, [...spec.args], {
+  const child = spawn('setpriv', ['--pdeathsig=SIGKILL', process.execPath, ...spec.args], {
     env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', LANG: 'C.UTF-8', ...spec.env },
     stdio: ['ignore', log, log],
   });
@@ -35,8 +35,6 @@ export function startBot(spec: BotSpec): RunningBot {
   const exited = new Promise<void>((resolve) => {
     child.once('exit', () => resolve());
   });
-  const onExit = (): void => void child.kill('SIGKILL');
-  process.once('exit', onExit);
   return {
     pid,
     spawnedAt,
@@ -47,7 +45,6 @@ export function startBot(spec: BotSpec): RunningBot {
       return Number(kb) / 1024;
     },
     async [Symbol.asyncDispose]() {
-      process.removeListener('exit', onExit);
       child.kill('SIGTERM');
       const timer = setTimeout(() => child.kill('SIGKILL'), graceMs);
       await exited;

@@ -71,9 +71,9 @@ export class Operator {
     return this.#seen.get(event) ?? 0;
   }
 
-  /** One command, from the homeserver's 200 to the answer in the sync. */
-  async latencyMs(room: string, body: string): Promise<number> {
-    const { event, saidAt } = await this.say(room, body);
+  /** One `!ping`, from the homeserver's 200 to the answer in the sync. */
+  async pingMs(room: string): Promise<number> {
+    const { event, saidAt } = await this.say(room, '!ping');
     return (await this.answered(event)) - saidAt;
   }
 

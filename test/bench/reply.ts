@@ -1,22 +1,24 @@
 import { startBot } from './bot.ts';
 import { type Figure, median, quantile } from './figures.ts';
-import type { World } from './world.ts';
+import { again, type World } from './world.ts';
 
 const commands = 100;
 const block = 10;
 const warmUp = 10;
 
 /** 100 commands each, one at a time, in alternate blocks: what else the machine does meets both. */
-export async function reply({ ours, bare, operator }: World): Promise<Figure[]> {
+export async function reply(world: World): Promise<Figure[]> {
+  const { ours, bare, operator } = world;
   await using _ours = startBot(ours);
   await using _bare = startBot(bare);
   const times = { ours: [] as number[], bare: [] as number[] };
-  const rooms = { ours: ours.room, bare: bare.room };
-  // A line that was typed before a bot listened is not for it: said again until it does.
-  for (const room of Object.values(rooms)) await operator.awaken(room);
+  const specs = { ours, bare };
+  for (const spec of [ours, bare]) await operator.awaken(spec.room);
   const turn = async (who: 'ours' | 'bare', count: number): Promise<number[]> => {
     const taken: number[] = [];
-    for (let i = 0; i < count; i += 1) taken.push(await operator.latencyMs(rooms[who], '!ping'));
+    for (let i = 0; i < count; i += 1) {
+      taken.push(await again(world, specs[who], () => operator.pingMs(specs[who].room)));
+    }
     return taken;
   };
   await turn('ours', warmUp);

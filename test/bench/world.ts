@@ -1,6 +1,8 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { writeBotSettings } from '#sandbox/bot-settings.ts';
 import { type Seeded, seed } from '#sandbox/seed.ts';
 import { Place } from '#sandbox/seed/place.ts';
@@ -15,11 +17,11 @@ export interface World extends AsyncDisposable {
   readonly ours: BotSpec;
   readonly bare: BotSpec;
   readonly operator: Operator;
+  readonly stack: Stack;
+  readonly log: (line: string) => void;
 }
 
 const root = join(import.meta.dirname, '../..');
-// As package.json starts it.
-const flags = ['--disable-warning=ExperimentalWarning', '--disable-warning=DEP0060'];
 
 export async function openWorld(log: (line: string) => void): Promise<World> {
   await using opening = new AsyncDisposableStack();
@@ -45,26 +47,39 @@ export async function openWorld(log: (line: string) => void): Promise<World> {
     name: 'the bare bot',
     room: bareRoom,
     user: bareAccount.userId,
-    args: [...flags, join(import.meta.dirname, 'bare-bot.ts'), stack.synapse.url, join(dir, 'bare.json')],
+    args: [join(import.meta.dirname, 'bare-bot.ts'), stack.synapse.url, join(dir, 'bare.json')],
     env: { BARE_TOKEN: bareAccount.token },
     logFile: join(dir, 'bare.log'),
   };
   const opened = opening.move();
-  return { dir, ours, bare, operator, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+  return { dir, ours, bare, operator, stack, log, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }
 
 async function ourSpec(stack: Stack, seeded: Seeded, dir: string): Promise<BotSpec> {
   const { settingsFile } = await writeBotSettings(stack, seeded);
-  const temporary = join(dir, 'tmp');
-  await mkdir(temporary);
+  const { env, flags } = await startScript();
+  // As after an installation, in a folder that nothing else has used.
+  const compiled = join(dir, 'compiled');
+  for (const args of [['src/main.ts', '--help'], ['src/warm.ts']]) {
+    await promisify(execFile)(process.execPath, args, { cwd: root, env: { NODE_COMPILE_CACHE: compiled } });
+  }
   return {
     name: 'Opsroom',
     room: seeded.opsRoom.roomId,
     user: seeded.bot.userId,
     args: [...flags, join(root, 'src/main.ts'), '--settings', settingsFile],
-    env: { TMPDIR: temporary },
+    env: { ...env, NODE_COMPILE_CACHE: compiled },
     logFile: join(dir, 'opsroom.log'),
   };
+}
+
+/** The environment and the flags of Node with which `npm start` starts the bot. */
+async function startScript(): Promise<{ env: Record<string, string>; flags: string[] }> {
+  const { scripts } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { scripts: { start: string } };
+  const words = scripts.start.split(' ');
+  const node = words.indexOf('node');
+  const env = words.slice(0, node).map((word) => word.split('=') as [string, string]);
+  return { env: Object.fromEntries(env), flags: words.slice(node + 1, words.indexOf('src/main.ts')) };
 }
 
 /** Four members and the same few lines: what a bot has to sync is the same for both. */
@@ -75,4 +90,16 @@ async function makeRoom(place: Place, seeded: Seeded, bot: { userId: string; tok
   await Promise.all(others.map(({ token }) => place.join(token, room)));
   await place.say(bob!.token, room, ['bob', 'Shall we measure?']);
   return room;
+}
+
+/** Measures again when the bare bot lost a command, as it does now and then; ours never may. */
+export async function again(world: World, spec: BotSpec, measure: () => Promise<number>): Promise<number> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await measure();
+    } catch (error) {
+      if (spec !== world.bare || attempt === 3) throw error;
+      world.log(`${spec.name} lost a command; once more`);
+    }
+  }
 }

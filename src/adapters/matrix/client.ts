@@ -41,7 +41,17 @@ export function connect(options: { homeserverUrl: string; accessToken: string })
       try {
         const query = { filename: name };
         const path = '/_matrix/media/v3/upload';
-        const answer: unknown = await doHttpRequest(homeserverUrl, 'POST', path, query, content, headers(), uploadTimeoutMs, false, mime);
+        const answer: unknown = await doHttpRequest(
+          homeserverUrl,
+          'POST',
+          path,
+          query,
+          content,
+          headers(),
+          uploadTimeoutMs,
+          false,
+          mime,
+        );
         return String((answer as Record<string, unknown>)['content_uri']);
       } catch (error) {
         throw translate(error, 'POST');

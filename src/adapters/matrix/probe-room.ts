@@ -44,7 +44,9 @@ export class ProbeRoom {
 
   async #make(): Promise<RoomId> {
     const body = { preset: 'private_chat', name: 'Opsroom probe', visibility: 'private' };
-    const room = parseRoomId(String((await this.#request('POST', '/_matrix/client/v3/createRoom', null, body))['room_id']));
+    const room = parseRoomId(
+      String((await this.#request('POST', '/_matrix/client/v3/createRoom', null, body))['room_id']),
+    );
     this.#room = room;
     this.#remember(room);
     return room;

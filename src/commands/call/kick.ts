@@ -20,12 +20,18 @@ export default defineChange({
   async prepare({ user }, { calls }) {
     const rooms = await calls.rooms();
     const lists = await Promise.all(rooms.map((room) => calls.participants(room.name)));
-    const inside = rooms.filter((_, index) => lists[index]?.some((participant) => isIdentityOf(participant.identity, user)));
+    const inside = rooms.filter((_, index) =>
+      lists[index]?.some((participant) => isIdentityOf(participant.identity, user)),
+    );
     if (inside.length === 0) throw new OpsError('notFound', `${user} is in no call.`, { hint: '!calls lists who is.' });
     return { plan: { user }, facts: { calls: inside.map((room) => room.name) }, touches: { users: [{ user }] } };
   },
   describe: (plan, facts) => ({
-    title: ['Throw ', { code: plan.user }, ` out of ${facts.calls.length === 1 ? 'the call' : `${facts.calls.length} calls`}?`],
+    title: [
+      'Throw ',
+      { code: plan.user },
+      ` out of ${facts.calls.length === 1 ? 'the call' : `${facts.calls.length} calls`}?`,
+    ],
     blocks: [{ kind: 'text', lines: ['They can join again at once; !disable keeps them out.'] }],
   }),
   async apply(plan, { calls }, run) {

@@ -20,11 +20,14 @@ export default defineChange({
   async prepare(args, { accounts, operators }) {
     const account = await accounts.get(args.user);
     if (account.deactivated || account.locked || account.suspended) {
-      throw new OpsError('conflict', `${args.user} is disabled; enable the account first.`, { hint: `!user ${args.user}` });
+      throw new OpsError('conflict', `${args.user} is disabled; enable the account first.`, {
+        hint: `!user ${args.user}`,
+      });
     }
     const before = operators.find(args.user);
     if (before?.role === args.role) throw new OpsError('conflict', `${args.user} is ${args.role} already.`);
-    if (before?.fixed) throw new OpsError('conflict', `${args.user} is fixed in the settings file; change the role there.`);
+    if (before?.fixed)
+      throw new OpsError('conflict', `${args.user} is fixed in the settings file; change the role there.`);
     const high = roleAtLeast(args.role, 'admin') || roleAtLeast(before?.role, 'admin');
     return {
       plan: { user: args.user, role: args.role, before: before?.role ?? null },
@@ -34,7 +37,12 @@ export default defineChange({
     };
   },
   describe: (plan, facts) => ({
-    title: [{ code: plan.user }, ` (${facts.name ?? 'no name'}): ${plan.before ?? 'no role'} → `, { bold: plan.role }, '?'],
+    title: [
+      { code: plan.user },
+      ` (${facts.name ?? 'no name'}): ${plan.before ?? 'no role'} → `,
+      { bold: plan.role },
+      '?',
+    ],
   }),
   async apply(plan, { operators, clock }, run) {
     const user = plan.user as UserId;

@@ -15,7 +15,8 @@ export default defineQuery({
   view: ({ list, now }) => {
     const dead = list.filter((token) => !token.works);
     const due = list.filter((token) => token.issuedAt !== undefined && now - token.issuedAt > rotateAfterMs);
-    const worst = dead.length > 0 ? `${dead.length} not working` : due.length > 0 ? `${due.length} older than 90 d` : 'all work';
+    const worst =
+      dead.length > 0 ? `${dead.length} not working` : due.length > 0 ? `${due.length} older than 90 d` : 'all work';
     return {
       title: `Credentials: ${worst}.`,
       verdict: dead.length > 0 ? 'critical' : due.length > 0 ? 'warning' : 'ok',

@@ -46,7 +46,7 @@ export const sameEmoji = (emoji: string): string => emoji.replaceAll(/[\ufe0e\uf
 function markOf(content: Record<string, unknown>): EventMark | undefined {
   if (content['org.opsroom'] === undefined) return undefined;
   const entries = Object.entries(record(content['org.opsroom'])).filter(([, value]) => typeof value === 'string');
-  return Object.fromEntries(entries) as EventMark;
+  return Object.fromEntries(entries);
 }
 
 function versionOf(id: string, content: Record<string, unknown>): Version {
