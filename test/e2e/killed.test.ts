@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import disable from '#commands/disable.ts';
 import { BotMemory } from '#test/fixtures/bot-memory.ts';
 import type { BotProcess } from '#test/fixtures/bot-process.ts';
 import { makeNewcomers, type Newcomer } from '#test/fixtures/newcomers.ts';
@@ -8,7 +9,7 @@ import { installMs, OpsRoom } from '#test/ops-room.ts';
 
 // SIGKILL at a random moment of a disable: after the restart it ends, once.
 const kills = Number(process.env['OPSROOM_KILLS'] ?? 10);
-const longestMs = 1500;
+const steps = Object.keys(disable.steps);
 let world: OpsRoom;
 let people: Newcomer[];
 let bot: BotProcess;
@@ -26,15 +27,42 @@ afterAll(async () => {
   await world?.[Symbol.asyncDispose]();
 });
 
-type Step = { key: string; state: string; attempt: number };
-
-/** How far the bot's memory says it is. */
-function stateOf(command: string): { run: number | undefined; at: string } {
+/** How far the bot's memory says it is: a state of the run, or while it runs the step that was begun last. */
+function reached(command: string): { state: string; step: number } {
   using memory = new BotMemory(world.dataDir);
   const [run] = memory.all<{ id: number; state: string }>('SELECT id, state FROM runs WHERE key = ?', command);
-  if (!run || run.state !== 'running') return { run: run?.id, at: run?.state ?? 'nothing' };
-  const steps = memory.all<Step>('SELECT key, state FROM steps WHERE run = ? ORDER BY begun_at, key', run.id);
-  return { run: run.id, at: steps.at(-1)?.key ?? 'begun' };
+  const begun = run ? memory.all<{ key: string }>('SELECT key FROM steps WHERE run = ?', run.id) : [];
+  return { state: run?.state ?? 'nothing', step: Math.max(-1, ...begun.map(({ key }) => steps.indexOf(key))) };
+}
+
+/** A moment after the yes that no clock hits on a machine of any speed: right after this step was begun. */
+async function untilStep(command: string, step: number): Promise<void> {
+  const isThere = (): boolean => {
+    const { state, step: now } = reached(command);
+    return now >= step || !['waiting', 'running'].includes(state);
+  };
+  const endMs = performance.now() + 20_000;
+  while (!isThere() && performance.now() < endMs) await pause(2);
+}
+
+/** Types a disable and kills the bot somewhere between that and its end. Gives the command, and where it was. */
+async function cutOff(person: Newcomer, nth: number): Promise<{ command: string; at: string }> {
+  const line = `!disable ${person.name} test of a power cut`;
+  let command: string;
+  if (nth % 5 === 4) {
+    // Before it is asked about.
+    command = await world.say('alice', line);
+    await pause(Math.random() * 300);
+    await bot.kill();
+  } else {
+    const asked = await world.request('alice', line);
+    command = asked.command;
+    await world.react('alice', asked.prompt.id, '✅');
+    await (nth % 2 === 1 ? untilStep(command, Math.floor(Math.random() * steps.length)) : pause(Math.random() * 1500));
+    await bot.kill();
+  }
+  const { state, step } = reached(command);
+  return { command, at: state === 'running' ? (steps[step] ?? 'begun') : state };
 }
 
 /** What is not as it should be after one disable, in words; nothing when all is well. */
@@ -92,14 +120,11 @@ test(
   async () => {
     const moments: string[] = [];
     const wrong: string[] = [];
-    for (const person of people) {
-      const { command, prompt } = await world.request('alice', `!disable ${person.name} test of a power cut`);
-      await world.react('alice', prompt.id, '✅');
-      const delayMs = Math.random() * longestMs;
-      await pause(delayMs);
-      await bot.kill();
-      moments.push(`${Math.round(delayMs)} ms: ${stateOf(command).at}`);
+    for (const [nth, person] of people.entries()) {
+      const { command, at } = await cutOff(person, nth);
+      moments.push(at);
       bot = await world.spawnBot();
+      if (nth % 5 === 4) await world.react('alice', (await world.answer(command)).id, '✅');
       await world.end(command);
       await world.room.waitFor(({ reaction }) => reaction?.on === command && reaction.emoji === '✅', {
         what: 'the mark',
@@ -114,7 +139,8 @@ test(
       ({ mark }) => mark?.command === 'disable' && mark.kind === 'reply' && mark.outcome !== 'waiting',
     );
     expect(results).toHaveLength(kills);
-    console.log(`killed at: ${moments.join(', ')}`);
+    const tally = Map.groupBy(moments, (at) => at);
+    console.log(`killed at: ${[...tally].map(([at, { length }]) => `${at} ${length}`).join(', ')}`);
     expect(wrong).toEqual([]);
   },
   60_000 + kills * 30_000,
