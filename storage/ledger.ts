@@ -11,6 +11,7 @@ import { SqliteAudit } from './audit.ts';
 import { SqliteInbox } from './inbox.ts';
 import { SqliteOutbox } from './outbox.ts';
 import type { Tables } from './tables.ts';
+import { unsynced } from './unsynced.ts';
 
 const conflict = (what: string): OpsError => new OpsError('conflict', `${what} changed meanwhile; look again.`);
 
@@ -113,11 +114,15 @@ export class SqliteLedger implements Ledger {
 
   position = (stream: string): string | undefined => this.#inbox.position(stream);
   roomFacts: Ledger['roomFacts'] = (room) => this.#inbox.roomFacts(room);
+  // Items and position go together: taken back, they come again. The answer's commit makes them last.
   take: Ledger['take'] = (batch) =>
-    this.#db.transaction(() => {
-      for (const { txn, event } of batch.said ?? []) this.#outbox.said(txn, event);
-      return this.#inbox.take(batch);
-    })();
+    unsynced(
+      this.#db,
+      this.#db.transaction(() => {
+        for (const { txn, event } of batch.said ?? []) this.#outbox.said(txn, event);
+        return this.#inbox.take(batch);
+      }),
+    );
   newItems: Ledger['newItems'] = (limit) => this.#inbox.newItems(limit);
   inboxDepth = (): number => this.#inbox.depth();
 
@@ -132,18 +137,18 @@ export class SqliteLedger implements Ledger {
     command?: string;
     limit?: number;
   }): Run[] {
-    const states = filter.states === undefined ? null : JSON.stringify(filter.states);
-    return this.#tables.runs.all(
-      `WHERE (@states IS NULL OR state IN (SELECT value FROM json_each(@states))) AND (@actor IS NULL OR actor = @actor)
-       AND (@key IS NULL OR key = @key) AND (@command IS NULL OR command = @command) ORDER BY id DESC LIMIT @limit`,
-      {
-        states,
-        actor: filter.actor ?? null,
-        key: filter.key ?? null,
-        command: filter.command ?? null,
-        limit: filter.limit ?? 1000,
-      },
+    const { states, actor, key, command, limit = 1000 } = filter;
+    // Only what is asked for stands in the text, so that each question finds its index.
+    const where = [
+      ...(states === undefined ? [] : [`state IN (${states.map((state) => `'${state}'`).join(', ')})`]),
+      ...(actor === undefined ? [] : ['actor = @actor']),
+      ...(key === undefined ? [] : ['key = @key']),
+      ...(command === undefined ? [] : ['command = @command']),
+    ];
+    const asked = Object.fromEntries(
+      Object.entries({ actor, key, command, limit }).filter(([, value]) => value !== undefined),
     );
+    return this.#tables.runs.all(`WHERE ${where.join(' AND ') || '1'} ORDER BY id DESC LIMIT @limit`, asked);
   }
 
   steps(run: number): Step[] {
@@ -171,8 +176,12 @@ export class SqliteLedger implements Ledger {
   outboxRow: Ledger['outboxRow'] = (id) => this.#outbox.row(id);
   outboxByEvent: Ledger['outboxByEvent'] = (event) => this.#outbox.byEvent(event);
   outboxAbout: Ledger['outboxAbout'] = (about) => this.#outbox.about(about);
-  noteAttempt = (id: number, at: EpochMs): void => this.#outbox.noteAttempt(id, at);
-  settleOutbox: Ledger['settleOutbox'] = (id, state, set) => this.#outbox.settle(id, state, set);
+  // Taken back, the row is sent again with the same transaction id, which is the same event.
+  noteAttempt = (id: number, at: EpochMs): void => unsynced(this.#db, () => this.#outbox.noteAttempt(id, at));
+  settleOutbox: Ledger['settleOutbox'] = (id, state, set) => {
+    if (state === 'sent') unsynced(this.#db, () => this.#outbox.settle(id, state, set));
+    else this.#outbox.settle(id, state, set);
+  };
   hastenOutbox: Ledger['hastenOutbox'] = (now) => this.#outbox.hasten(now);
   outboxDepth: Ledger['outboxDepth'] = () => this.#outbox.depth();
 
@@ -217,6 +226,21 @@ export class SqliteLedger implements Ledger {
 
   holds(now: EpochMs): Hold[] {
     return this.#tables.holds.all('WHERE ended_at IS NULL AND until > ?', now);
+  }
+
+  takenAt(key: string): EpochMs | undefined {
+    return this.#db.prepare('SELECT taken_at FROM inbox WHERE key = ?').pluck().get(key) as EpochMs | undefined;
+  }
+
+  trim(before: EpochMs): number {
+    const forget = (sql: string): number => this.#db.prepare(sql).run(before).changes;
+    return this.#db.transaction(
+      () =>
+        forget(`DELETE FROM inbox WHERE state IN ('done', 'ignored') AND taken_at < ?`) +
+        forget(`DELETE FROM outbox WHERE state <> 'pending' AND due_at < ?`) +
+        forget('DELETE FROM slots WHERE due_at < ?') +
+        forget('DELETE FROM holds WHERE until < ?'),
+    )();
   }
 
   takenAway(site: string, user: UserId): TakenAway | undefined {

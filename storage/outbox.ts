@@ -31,14 +31,15 @@ export class SqliteOutbox {
             row.lane,
           ));
     if (target !== undefined && target.content.kind === row.content.kind) {
+      // A transaction of its own: had the old one been sent after all (a power cut forgot it), this would be swallowed.
       this.#db
-        .prepare('UPDATE outbox SET content = ?, due_at = min(due_at, ?) WHERE id = ?')
-        .run(canonicalJson(row.content), row.dueAt, target.id);
+        .prepare('UPDATE outbox SET content = ?, due_at = min(due_at, ?), txn = ? WHERE id = ?')
+        .run(canonicalJson(row.content), row.dueAt, this.#txn(row.id), target.id);
       return;
     }
     this.#tables.outbox.insert({
       ...row,
-      txn: `${this.#instance}.${row.id}`,
+      txn: this.#txn(row.id),
       state: 'pending',
       attempts: 0,
       firstTryAt: undefined,
@@ -46,6 +47,8 @@ export class SqliteOutbox {
       error: undefined,
     });
   }
+
+  #txn = (id: number): string => `${this.#instance}.${id}`;
 
   due(now: EpochMs, limit: number): OutboxRow[] {
     const heads = `SELECT min(id) FROM outbox WHERE state = 'pending' GROUP BY lane`;

@@ -1,6 +1,7 @@
 import type Database from 'better-sqlite3';
 import type { EpochMs } from '#domain/clock.ts';
 import type { Reading, Readings } from '#domain/readings.ts';
+import { unsynced } from './unsynced.ts';
 
 type SqlReading = { series: string; at: number; value: number | null; note: string | null };
 const readingOf = (row: unknown): Reading => {
@@ -20,9 +21,10 @@ export class SqliteReadings implements Readings {
     const insert = this.#db.prepare(
       'INSERT OR REPLACE INTO readings (site, series, at, value, note) VALUES (?, ?, ?, ?, ?)',
     );
-    this.#db.transaction(() => {
+    const all = this.#db.transaction(() => {
       for (const { series, at, value, note } of readings) insert.run(site, series, at, value ?? null, note ?? null);
-    })();
+    });
+    unsynced(this.#db, all);
   }
 
   last(site: string, series: string): Reading | undefined {

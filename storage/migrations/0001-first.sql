@@ -33,6 +33,8 @@ CREATE TABLE prompts (
 ) STRICT;
 CREATE UNIQUE INDEX prompts_code ON prompts (code) WHERE state = 'open';
 CREATE INDEX prompts_run ON prompts (run);
+CREATE INDEX prompts_open ON prompts (id) WHERE state = 'open';
+CREATE INDEX prompts_message ON prompts (message);
 CREATE TABLE votes (
   prompt INTEGER NOT NULL, actor TEXT NOT NULL, verdict TEXT NOT NULL, proof TEXT NOT NULL, at INTEGER NOT NULL,
   UNIQUE (prompt, actor)
@@ -62,6 +64,7 @@ CREATE TABLE incidents (
   reopened INTEGER NOT NULL, message INTEGER, unsaid INTEGER NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX incidents_key ON incidents (site, key) WHERE state <> 'closed';
+CREATE INDEX incidents_open ON incidents (id) WHERE state <> 'closed';
 CREATE INDEX incidents_by_key ON incidents (site, key, id);
 CREATE INDEX incidents_group ON incidents ("group") WHERE state <> 'closed';
 CREATE INDEX incidents_unsaid ON incidents (id) WHERE unsaid = 1;
@@ -78,6 +81,7 @@ CREATE TABLE holds (
   site TEXT NOT NULL, "user" TEXT NOT NULL, kind TEXT NOT NULL, until INTEGER NOT NULL, run INTEGER NOT NULL,
   ended_at INTEGER, PRIMARY KEY (site, "user", kind)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX holds_live ON holds (until) WHERE ended_at IS NULL;
 CREATE TABLE taken_away (
   site TEXT NOT NULL, "user" TEXT NOT NULL, run INTEGER NOT NULL, at INTEGER NOT NULL, snapshot TEXT NOT NULL,
   returned_at INTEGER, PRIMARY KEY (site, "user", run)
