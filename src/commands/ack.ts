@@ -7,17 +7,16 @@ import { formatMoment } from '#domain/moment.ts';
 import { argMeta, z } from '#engine/args.ts';
 import { defineChange } from '#engine/command.ts';
 
-const defaultMs = 3_600_000;
 const mostMs = 7 * 86_400_000;
 const isDuration = (word: string): boolean => /^(\d+(ms|s|m|h|d|w))+$/i.test(word);
 
 const What = z.string().max(500).register(argMeta, { kind: 'words', label: 'id|all [2h]' });
 
 /** `a17`, `a17 a18 2h`, `all`, `2h` (in an alert's thread). */
-function read(text: string): { ids: number[] | 'all' | undefined; forMs: number } {
+function read(text: string): { ids: number[] | 'all' | undefined; forMs: number | undefined } {
   const words = text.split(/[\s,]+/).filter((word) => word !== '');
-  const time = isDuration(words.at(-1) ?? '') ? parseDuration(words.pop() ?? '') : defaultMs;
-  if (time < 60_000 || time > mostMs) {
+  const time = isDuration(words.at(-1) ?? '') ? parseDuration(words.pop() ?? '') : undefined;
+  if (time !== undefined && (time < 60_000 || time > mostMs)) {
     throw new OpsError('invalid', 'An acknowledgement lasts from 1 minute to 7 days.', {
       hint: 'Write 30m, 2h or 1d.',
     });
@@ -45,7 +44,7 @@ export default defineChange({
   afterCrash: 'resume',
   steps: { ack: { title: 'acknowledge', again: 'safe' } },
   prepare(args, ports, caller) {
-    const { ids, forMs } = read(args.what ?? '');
+    const { ids, forMs = ports.incidents.ackForMs } = read(args.what ?? '');
     const here = caller.thread === undefined ? [] : ports.incidents.byEvent(caller.thread);
     const meant = ids ?? here.filter((incident) => incident.state !== 'closed').map((incident) => incident.id);
     if (meant.length === 0) {

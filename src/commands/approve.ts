@@ -1,4 +1,5 @@
 import { runName } from '#domain/runs.ts';
+import { runTitle } from '#domain/touched.ts';
 import { Word, z } from '#engine/args.ts';
 import { defineQuery } from '#engine/command.ts';
 
@@ -11,5 +12,5 @@ export default defineQuery({
   // Who may answer is the question's matter; without a role nobody has an answer to give.
   needs: ['approvals'],
   answer: async ({ code }, { approvals }, { user }) => ({ run: await approvals.vote(code, user, 'approve'), user }),
-  view: ({ run, user }) => ({ title: [`${user} said yes to ${run.command} (${runName(run.id)}).`] }),
+  view: ({ run, user }) => ({ title: [`${user} said yes to ${runTitle(run)} (${runName(run.id)}).`] }),
 });

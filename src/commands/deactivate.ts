@@ -2,7 +2,7 @@ import type { UserId } from '#domain/accounts.ts';
 import { OpsError } from '#domain/errors.ts';
 import { Flag, User, z } from '#engine/args.ts';
 import { defineChange } from '#engine/command.ts';
-import { callBanMs, removeFromCalls, snapshot, whereabouts } from '#procedures/take-out.ts';
+import { callBanMs, removeFromCalls, snapshot, whereabouts, takeFromProjects } from '#procedures/take-out.ts';
 
 const pollMs = 1000;
 // Synapse leaves rooms in the background, some 160 ms each.
@@ -90,10 +90,7 @@ export default defineChange({
     if (sessions) await run.attempt('tokens', () => sessions.forgetOpenIdTokens(user));
     else run.skip('tokens', "the homeserver's database is not configured");
     if (roster && rosterId !== null) {
-      await run.attempt('projects', async () => ({
-        projects: await roster.removeMemberships(rosterId),
-        credentials: await roster.deleteCredentials(rosterId),
-      }));
+      await run.attempt('projects', () => takeFromProjects(user, rosterId, roster, takings));
     } else run.skip('projects', 'not known to the application');
     await run.attempt('leave', async (signal) => {
       const until = clock.monotonicMs() + leaveTimeoutMs;

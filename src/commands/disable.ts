@@ -16,6 +16,7 @@ import {
   snapshot,
   type Taken,
   whereabouts,
+  takeFromProjects,
 } from '#procedures/take-out.ts';
 
 const leaveParallel = 8;
@@ -106,7 +107,7 @@ export default defineChange({
         {
           kind: 'text',
           lines: [
-            'Lost for good: the sessions, and messages that only they can decrypt. The rest comes back by !enable.',
+            'Lost for good: the sessions, and messages that only they can decrypt. !enable --return brings rooms and projects back.',
           ],
         },
       ],
@@ -174,7 +175,7 @@ export default defineChange({
       await run.attempt('projects', async () => {
         const id = rosterId ?? (await roster.findByMatrix(user))?.id;
         if (id === undefined) return undefined;
-        return { projects: await roster.removeMemberships(id), credentials: await roster.deleteCredentials(id) };
+        return takeFromProjects(user, id, roster, takings);
       });
     } else run.skip('projects', roster ? 'not known to the application' : 'no application is configured');
     await run.attempt('prove', () => proveOut(user, accounts, taken?.alone ?? []));
@@ -186,11 +187,16 @@ export default defineChange({
       run.say(
         thrownOut > 0 ? 'thrown out of the call, and kept out for 2 h' : 'was in no call; kept out of calls for 2 h',
       );
-    if (seen.alone.length > 0) run.say(['left alone: ', { code: seen.alone.join(', ') }]);
+    if (seen.alone.length > 0) {
+      run.say([
+        `left alone, with nobody else in ${seen.alone.length === 1 ? 'it' : 'them'}: `,
+        { code: seen.alone.join(', ') },
+      ]);
+    }
     return { title: [{ code: user }, ' is disabled: ', plan.reason] };
   },
 
-  inverse: (plan) => `enable ${plan.user}`,
+  inverse: (plan) => `enable ${plan.soft ? '' : '--return '}${plan.user}`,
 });
 
 /** Under a lock nothing can be done on their behalf. An earlier disable may have left one; suspended they stay meanwhile. */

@@ -110,12 +110,18 @@ export default defineChange({
       const puppet = await run.step('puppet', () => accounts.actAs(user, puppetValidMs));
       const back = await run.each('rooms', taken.rooms, (room) => putBack(user, room, puppet, ports), { parallel: 4 });
       await puppet.logout().catch(() => {});
-      if (roster && rosterId !== null)
-        await run.attempt('projects', () => roster.addMemberships(rosterId, taken.projects));
+      const given =
+        roster && rosterId !== null
+          ? await run.attempt('projects', async () => {
+              await roster.addMemberships(rosterId, taken.projects);
+              return true;
+            })
+          : taken.projects.length === 0;
       run.say(
         `back in ${taken.rooms.length - back.failed.length} of ${taken.rooms.length} rooms and ${taken.projects.length} projects`,
       );
-      if (back.failed.length === 0) takings.returned(user);
+      // What could not be given back stays remembered, for the line that finishes it.
+      if (back.failed.length === 0 && given === true) takings.returned(user);
     }
     await run.step('prove', async () => {
       const account = await accounts.get(user);
@@ -134,5 +140,5 @@ export default defineChange({
     };
   },
 
-  inverse: (plan) => `disable ${plan.user} as before`,
+  inverse: (plan) => `disable ${plan.soft ? '--soft ' : ''}${plan.user} as before`,
 });

@@ -1,5 +1,6 @@
 import { formatDuration } from '#domain/duration.ts';
 import { runName } from '#domain/runs.ts';
+import { runTitle } from '#domain/touched.ts';
 import { none } from '#engine/args.ts';
 import { defineQuery } from '#engine/command.ts';
 
@@ -20,7 +21,7 @@ export default defineQuery({
           head: ['answer with', 'what', 'asked by', 'who may', 'still'],
           rows: open.map(({ prompt, run }) => [
             [{ code: `${bot.prefix}approve ${prompt.code}` }],
-            `${run.command} (${runName(run.id)})`,
+            `${runTitle(run)} (${runName(run.id)})`,
             run.actor,
             prompt.need === 'caller' ? run.actor : `another ${prompt.role}`,
             formatDuration(Math.max(0, prompt.expiresAt - now)),

@@ -28,11 +28,14 @@ export default defineQuery({
               verifiedAt: byAge.find((set) => set.verification?.ok)?.manifest.endedAt,
             },
       onDuty: incidents?.onDuty(),
-      open: incidents?.list({ open: true }).length,
+      alerts: incidents?.list({ open: true }),
     };
   },
-  view({ findings, paused, queues, backup, onDuty, open }, _args, { bot, clock }) {
+  view({ findings, paused, queues, backup, onDuty, alerts }, _args, { bot, clock }) {
     const now = clock.now();
+    const open = alerts?.length;
+    const critical = (alerts ?? []).filter(({ severity }) => severity === 'critical').length;
+    const alarm = critical === 0 ? '' : `${critical} critical ${critical === 1 ? 'alert' : 'alerts'} open. `;
     const rows: Array<[string, Line]> = [
       ['Bot', `${bot.version}, up ${formatDuration(now - bot.startedAt)}`],
       [
@@ -55,8 +58,8 @@ export default defineQuery({
       ]);
     if (bot.off.length > 0) rows.push(['Off', bot.off.map(({ part }) => part).join(', ')]);
     return {
-      title: healthLine(findings),
-      verdict: verdictOf(findings),
+      title: alarm + healthLine(findings),
+      verdict: critical > 0 ? 'critical' : verdictOf(findings),
       blocks: [{ kind: 'list', items: rows.map(([what, line]): Line => [{ bold: `${what}: ` }, line].flat()) }],
       offers: [
         { text: 'Every reading', command: 'health' },

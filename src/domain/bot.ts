@@ -15,7 +15,7 @@ export type BotInfo = {
   version: string;
   startedAt: EpochMs;
   /** Parts that are switched off by the settings, and the setting that switches each on. */
-  off: Array<{ part: string; setting: string }>;
+  off: Array<{ part: string; setting: string; port?: string }>;
 };
 
 /** Runs as commands see them; the engine implements it. */

@@ -7,6 +7,8 @@ export type OnDuty = { layer: string; user: UserId; until: EpochMs; next: UserId
 
 /** Incidents and on-call as commands see them; the engine implements it. */
 export interface IncidentDesk {
+  /** How long an acknowledgement lasts that doesn't say. */
+  readonly ackForMs: number;
   list(filter: { open?: boolean; limit?: number }): Incident[];
   find(id: number): { incident: Incident; log: IncidentLogEntry[]; pages: Page[] } | undefined;
   /** By the event of its message, or of a thread on it. */

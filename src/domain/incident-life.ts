@@ -137,6 +137,13 @@ function passTime(incident: Incident, now: EpochMs): Step | undefined {
   const { state, ackedUntil, silencedUntil, severity } = incident;
   const nextAt = pages(severity) ? now : undefined;
   if (state === 'acked' && ackedUntil !== undefined && ackedUntil <= now) {
+    // No machine says that a page by hand is over: whoever took it has, by taking it.
+    if (incident.source === 'person') {
+      return {
+        incident: { ...incident, ...calm, state: 'closed', closedAt: now },
+        said: 'closed: somebody had taken it',
+      };
+    }
     // `ackedBy` stays: the page goes to them too.
     const said = `still not resolved when the acknowledgement ran out`;
     return { incident: { ...incident, ...calm, state: 'open', level: 0, nextAt }, said };

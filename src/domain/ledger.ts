@@ -109,6 +109,10 @@ export interface Ledger {
   incidentLog(id: number): IncidentLogEntry[];
   pagesOf(incident: number): Page[];
 
+  /** When what has this key came in. */
+  takenAt(key: string): EpochMs | undefined;
+  /** Forgets what was said and done before that time, but never runs, audit or what was taken. Gives the number of rows. */
+  trim(before: EpochMs): number;
   holds(now: EpochMs): Hold[];
   takenAway(site: string, user: UserId): TakenAway | undefined;
   slots(job: string, since: EpochMs): Slot[];

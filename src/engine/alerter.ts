@@ -132,7 +132,9 @@ export class Alerter {
     const waiting = shown.filter(isUnanswered);
     if (plainEmoji(input.emoji) !== '👍' || waiting.length === 0) return true;
     const person = this.house.operators.find(input.sender);
-    if (input.joined && roleAtLeast(person?.role, 'operator')) {
+    // Whoever is being called may answer, whatever their role.
+    const called = waiting.some(({ id }) => this.house.ledger.pagesOf(id).some(({ user }) => user === input.sender));
+    if (input.joined && (called || roleAtLeast(person?.role, 'operator'))) {
       this.acknowledge(waiting, { by: input.sender, forMs: this.house.ackTimeoutMs, way: '👍' });
     } else {
       const draft = this.#begin();

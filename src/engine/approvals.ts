@@ -7,6 +7,7 @@ import { judgeVote, type Prompt } from '#domain/prompts.ts';
 import { type Run, runName } from '#domain/runs.ts';
 import { type House, isJoined } from './house.ts';
 import { eligible, remindAfterMs } from './prompt.ts';
+import { runTitle } from '#domain/touched.ts';
 import type { Runner } from './runner.ts';
 import { type Address, laneOf, say } from './speak.ts';
 
@@ -153,7 +154,7 @@ export class Approvals implements ApprovalsPort {
     }
     const title = [
       { user: next },
-      ` ${run.actor} still waits for a second person: `,
+      `: ${run.actor} asks for a second person for ${runTitle(run)}: `,
       { code: `${settings.prefix}approve ${prompt.code}` },
     ];
     const mark = {

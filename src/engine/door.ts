@@ -9,10 +9,10 @@ import type { Confirmation } from '#domain/policy.ts';
 import { advance, type Run } from '#domain/runs.ts';
 import type { Caller, ChangeCommand, Prepared, Query } from './command.ts';
 import { type House, missingPort, permit, portsFor, whereOf } from './house.ts';
-import { checkArgs, findCommand, type ParseContext, readArgs, type Typed } from './parse.ts';
+import { checkArgs, findCommand, type ParseContext, parseContext, readArgs, type Typed } from './parse.ts';
 import { eligible, moreApprovers, openPrompt } from './prompt.ts';
 import type { Runner } from './runner.ts';
-import { type Address, errorReply, laneOf, say, takeBack, typable } from './speak.ts';
+import { type Address, errorReply, laneOf, say, signAbout, takeBack, typable } from './speak.ts';
 import { shapeOf } from './shape.ts';
 import { withSign } from './sign-of-life.ts';
 
@@ -36,12 +36,7 @@ export class Door {
   async handle(item: InboxItem): Promise<void> {
     const house = this.#house;
     const ports = house.ports(item.site);
-    const context: ParseContext = {
-      prefix: house.settings.prefix,
-      bot: ports.bot.user,
-      serverName: ports.bot.user.slice(ports.bot.user.indexOf(':') + 1),
-      links: item.body.kind === 'message' ? item.body.links : [],
-    };
+    const context = parseContext(ports.bot, item.body.kind === 'message' ? item.body.links : []);
     let name = '';
     try {
       const typed = this.#read(item, context);
@@ -50,8 +45,8 @@ export class Door {
       const args = checkArgs(typed, house.catalogue, context);
       const missing = missingPort(typed.command, ports);
       if (missing !== undefined) {
-        const off = ports.bot.off.find((o) => o.part === missing);
-        throw new OpsError('misconfigured', `!${name} needs ${missing}, which is off.`, {
+        const off = ports.bot.off.find(({ port }) => port === missing);
+        throw new OpsError('misconfigured', `!${name} needs ${off?.part ?? missing}, which is off.`, {
           hint: off ? `Set ${off.setting} in the settings file.` : 'It is not configured.',
         });
       }
@@ -75,9 +70,15 @@ export class Door {
     const parsed = findCommand(body.text, catalogue, context);
     if (parsed.kind === 'none') return undefined;
     if (parsed.kind === 'unknown') {
-      if (parsed.near.length === 0 || !this.#mayHint(item.sender)) return undefined;
+      // Somebody with a role is always told: silence would look like a command that was taken.
+      const isWord = /^[a-z][a-z-]{2,}$/.test(parsed.word);
+      const known = isWord && this.#house.ports(item.site).operators.find(item.sender) !== undefined;
+      if (!known && (parsed.near.length === 0 || !this.#mayHint(item.sender))) return undefined;
       throw new OpsError('invalid', `There is no command "${parsed.word}".`, {
-        hint: `Did you mean ${parsed.near.map((near) => settings.prefix + near).join(', ')}?`,
+        hint:
+          parsed.near.length === 0
+            ? `${settings.prefix}help lists all.`
+            : `Did you mean ${parsed.near.map((near) => settings.prefix + near).join(', ')}?`,
       });
     }
     return readArgs(parsed, catalogue, context);
@@ -132,12 +133,16 @@ export class Door {
     if (error.kind === 'internal')
       log.error({ reference, command: name, cause: error.cause ?? error }, 'internal error');
     const address = this.#address(item);
+    const sign = signAbout(ledger, address.about);
     const failed = ['internal', 'unavailable', 'misconfigured'].includes(error.kind);
     const mark: Mark = { kind: 'reply', ...(name ? { command: name } : {}), outcome: failed ? 'failed' : 'refused' };
     ledger.commit({
       at: address.at,
       inbox: [{ id: item.id, state: 'done' }],
-      outbox: [say(ledger, address, errorReply(error, settings.prefix, reference), mark)],
+      outbox: [
+        say(ledger, address, errorReply(error, settings.prefix, reference), mark),
+        ...(sign === undefined ? [] : [takeBack(ledger, address, sign)]),
+      ],
       ...(error.kind === 'denied' ? { audit: [this.#audit(item, name, 'denied', { why: error.message })] } : {}),
     });
   }
@@ -176,11 +181,7 @@ export class Door {
     const rule = house.catalogue.ruleOf(typed.name, command);
     const { touches } = prepared;
     const decision = permit(house, { site: item.site, actor: item.sender, proof: item.proof, rule, touches });
-    if (!decision.allow) {
-      if (sign !== undefined)
-        house.ledger.commit({ at: house.clock.now(), outbox: [takeBack(house.ledger, this.#address(item), sign)] });
-      throw new OpsError('denied', decision.why, decision.hint ? { hint: decision.hint } : {});
-    }
+    if (!decision.allow) throw new OpsError('denied', decision.why, decision.hint ? { hint: decision.hint } : {});
     const address = this.#address(item);
     const removal = sign === undefined ? [] : [takeBack(house.ledger, address, sign)];
     const described = command.describe(prepared.plan, prepared.facts, ports);

@@ -14,6 +14,10 @@ export class Desk implements IncidentDesk {
     this.#alerter = alerter;
   }
 
+  get ackForMs(): number {
+    return this.#house.ackTimeoutMs;
+  }
+
   get #house(): Alerter['house'] {
     return this.#alerter.house;
   }

@@ -1,5 +1,6 @@
 import yargs from 'yargs-parser';
-import { parseUserId, type UserId } from '#domain/accounts.ts';
+import { type UserId, parseUserId, serverOf } from '#domain/accounts.ts';
+import type { BotInfo } from '#domain/bot.ts';
 import type { Json } from '#domain/canonical.ts';
 import { OpsError } from '#domain/errors.ts';
 import { argumentsOf, type Argument, type Catalogue } from './catalogue.ts';
@@ -83,6 +84,17 @@ function addressed(text: string, context: ParseContext): { rest: string; links: 
   return called === null ? undefined : { rest: trimmed.slice(called[0].length), links: pill ? others : links };
 }
 
+/** What a message of the bot's own site is read with. */
+export const parseContext = (bot: BotInfo, links: ParseContext['links'] = []): ParseContext => ({
+  prefix: bot.prefix,
+  bot: bot.user,
+  serverName: serverOf(bot.user),
+  links,
+});
+
+/** Whether a message could be meant for the bot at all: what isn't is not even stored. */
+export const isForBot = (text: string, context: ParseContext): boolean => addressed(text, context) !== undefined;
+
 /** Is it for the bot, and which command? The longest name wins. */
 export function findCommand(text: string, catalogue: Catalogue, context: ParseContext): Parsed {
   const said = addressed(text, context);
@@ -107,8 +119,16 @@ export function findCommand(text: string, catalogue: Catalogue, context: ParseCo
 export function resolveUser(text: string, serverName: string | undefined): UserId {
   const linked = userOfLink(text);
   if (linked) return parseUserId(linked);
-  const name = text.startsWith('@') ? text.slice(1) : text;
-  if (name.includes(':')) return parseUserId(`@${name}`);
+  // What a phone puts behind a name: "mallory, spam".
+  const bare = text.replace(/[,;]+$/, '');
+  const name = bare.startsWith('@') ? bare.slice(1) : bare;
+  if (name.includes(':')) {
+    const at = name.indexOf(':');
+    const server = name.slice(at + 1);
+    // Server names know no case; the own one is compared exactly elsewhere.
+    const own = serverName !== undefined && server.toLowerCase() === serverName.toLowerCase();
+    return parseUserId(`@${name.slice(0, at)}:${own ? serverName : server}`);
+  }
   if (name.includes('@'))
     throw new OpsError('invalid', `"${text}" is an e-mail address.`, { hint: 'Type the Matrix id.' });
   if (serverName === undefined) {

@@ -5,8 +5,9 @@ import type { Prompt } from '#domain/prompts.ts';
 import type { Run } from '#domain/runs.ts';
 import type { ChangeCommand } from './command.ts';
 import { type House, permit, portsFor } from './house.ts';
-import { checkArgs } from './parse.ts';
+import { checkArgs, parseContext } from './parse.ts';
 import { shapeOf } from './shape.ts';
+import { inTime } from './sign-of-life.ts';
 
 const timeoutMs = 60_000;
 
@@ -19,8 +20,7 @@ export async function recheck(
   if (!command || shapeOf(command) !== run.shape) {
     throw new OpsError('conflict', 'The bot was upgraded since this was asked; type the command again.');
   }
-  const serverName = ports.bot.user.slice(ports.bot.user.indexOf(':') + 1);
-  const context = { prefix: house.settings.prefix, bot: ports.bot.user, serverName, links: [] };
+  const context = parseContext(ports.bot);
   const typed = { name: run.command, command, args: run.args, dryRun: false };
   const caller = {
     user: run.actor,
@@ -30,7 +30,8 @@ export async function recheck(
     at: run.madeAt,
     signal: AbortSignal.timeout(timeoutMs),
   };
-  const again = await command.prepare(checkArgs(typed, house.catalogue, context), portsFor(command, ports), caller);
+  const args = checkArgs(typed, house.catalogue, context);
+  const again = await inTime(house, Promise.resolve(command.prepare(args, portsFor(command, ports), caller)));
   const rule = house.catalogue.ruleOf(run.command, command);
   const decision = permit(house, { site: run.site, actor: run.actor, proof: run.proof, rule, touches: again.touches });
   if (!decision.allow) throw new OpsError('denied', decision.why);

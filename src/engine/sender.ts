@@ -17,12 +17,21 @@ export class Sender {
   readonly #room: OpsRoom;
   readonly #clock: Clock;
   readonly #log: Log;
+  readonly #said: (row: OutboxRow) => void;
   readonly #inFlight = new Set<string>();
   #heldUntilMs = 0;
   #wake: () => void = () => {};
   #woken = false;
 
-  constructor(input: { ledger: Ledger; room: OpsRoom; clock: Clock; log: Log }) {
+  constructor(input: {
+    ledger: Ledger;
+    room: OpsRoom;
+    clock: Clock;
+    log: Log;
+    /** What has reached the room. */
+    said?: (row: OutboxRow) => void;
+  }) {
+    this.#said = input.said ?? (() => {});
     this.#ledger = input.ledger;
     this.#room = input.room;
     this.#clock = input.clock;
@@ -90,6 +99,7 @@ export class Sender {
       return this.#settleFailure(row, asOpsError(error));
     }
     this.#ledger.settleOutbox(row.id, 'sent', { eventId: event });
+    this.#said(row);
   }
 
   /** The memory takes no note of what became of the row (a full disk): it stays pending, and its transaction the same. */

@@ -23,7 +23,7 @@ export const people = some(
       .array(userId(), { error: 'must be a list of user ids' })
       .default([])
       .describe('Their other accounts: one human, one vote.'),
-    shell: name().optional().describe('Their Unix user on this machine.'),
+    shell: name().optional().describe('Their Unix user on this machine. Not used yet.'),
   }),
   'people',
 )
@@ -147,7 +147,7 @@ export const reports = z
 export const backups = z
   .strictObject({
     directory: filePath().meta({
-      description: 'Where the sets lie. It must exist and have room for two.',
+      description: 'Where the sets lie, with room for two; made when it is missing.',
       example: '/backups/matrix',
     }),
     schedule: cronLine().prefault('0 2 * * *').describe('When one is made: a cron line in `timezone`, or off.'),

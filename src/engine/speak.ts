@@ -80,6 +80,10 @@ export const typable = (reply: Reply, prefix: string): Reply =>
     ? reply
     : { ...reply, offers: reply.offers.map((offer) => ({ ...offer, command: prefix + offer.command })) };
 
+/** Hints name commands as `!health`; where another prefix is set, that one is shown. */
+export const withPrefix = (text: string, prefix: string): string =>
+  prefix === '!' ? text : text.replaceAll(/(?<![\w!])!(?=[a-z])/g, () => prefix);
+
 /** An error in the three sentences it owes: what failed, what state that left, what to do. */
 export function errorReply(error: OpsError, prefix: string, reference?: string): Reply {
   const effect = error.effect === 'unknown' && error.kind !== 'internal' ? ' It may or may not have been done.' : '';
@@ -92,6 +96,6 @@ export function errorReply(error: OpsError, prefix: string, reference?: string):
     verdict: 'none',
     ...(error.hint === undefined
       ? {}
-      : { blocks: [{ kind: 'text' as const, lines: [error.hint.replaceAll('`!', `\`${prefix}`)] }] }),
+      : { blocks: [{ kind: 'text' as const, lines: [withPrefix(error.hint, prefix)] }] }),
   };
 }

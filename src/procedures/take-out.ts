@@ -86,6 +86,22 @@ export async function snapshot(
   return taken;
 }
 
+/** Takes someone out of all projects, remembered first: the application may have been down at the snapshot. */
+export async function takeFromProjects(
+  user: UserId,
+  id: string,
+  roster: Roster,
+  takings: Takings,
+): Promise<{ projects: number; credentials: number }> {
+  const { projects } = await roster.snapshot(id);
+  const taken = takings.find(user);
+  const known = taken?.snapshot as Taken | undefined;
+  if (taken && known) {
+    takings.remember({ ...taken, snapshot: { ...known, projects: [...new Set([...known.projects, ...projects])] } });
+  }
+  return { projects: await roster.removeMemberships(id), credentials: await roster.deleteCredentials(id) };
+}
+
 /** Throws the person out of every call, once. Gives how often they were found. */
 export async function removeFromCalls(user: UserId, calls: CallServer): Promise<number> {
   let removed = 0;

@@ -131,7 +131,7 @@ export class TestHouse implements AsyncDisposable {
       timezone: 'UTC',
       version: '0.0.0-test',
       startedAt: clock.now(),
-      off: [{ part: 'calls', setting: 'livekit' }],
+      off: [{ part: 'livekit', setting: 'livekit', port: 'calls' }],
     };
     const given = Object.entries(options.ports ?? {}).map(([name, port]) => [
       name,

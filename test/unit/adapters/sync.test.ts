@@ -70,7 +70,7 @@ test('an answer to a message whose sending was not answered yet finds what it an
       }
     },
   });
-  const never = new Promise<never>(() => {});
+  const never = new AbortController().signal;
   await sync.once(never);
   await sync.once(never);
   expect(knownWhenTaken).toEqual([id]);

@@ -23,7 +23,7 @@ describe('!disable', () => {
       'ACTIVE → suspended, 2 projects taken',
       'why: posting spam',
       '1 room with nobody else in it',
-      'by !enable',
+      '!enable --return brings',
     ]) {
       expect(question).toContain(said);
     }
@@ -43,8 +43,8 @@ describe('!disable', () => {
       '1 session ended',
       'out of 3 of 3 rooms',
       'thrown out of the call',
-      `left alone: ${place.alone}`,
-      'Undo: !enable @mallory:example.org',
+      `left alone, with nobody else in it: ${place.alone}`,
+      'Undo: !enable --return @mallory:example.org',
     ]) {
       expect(said).toContain(line);
     }

@@ -365,14 +365,15 @@ describe('the door', () => {
       }),
     });
     expect((await house.say('carol', '!calls')).join()).toContain(
-      '!calls needs calls, which is off.\n\nSet livekit in the settings file.',
+      '!calls needs livekit, which is off.\n\nSet livekit in the settings file.',
     );
   });
 
-  test('an unknown word is answered only when it is near a command', async () => {
+  test('an unknown word of somebody with a role is answered, and nothing that only looks like one', async () => {
     await using house = openTestHouse({ commands: smallCommands });
+    expect((await house.say('carol', '!important')).join()).toContain('There is no command "important"');
     expect((await house.say('carol', '!helo')).join()).toContain('Did you mean !hello?');
-    for (const chat of ['!', '!!', '!important: read this', '!"quoted', 'hello', 'nobody asked']) {
+    for (const chat of ['!', '!!', '!"quoted', 'hello', 'nobody asked']) {
       expect(await house.say('carol', chat), chat).toEqual([]);
     }
   });

@@ -51,7 +51,7 @@ const open = (set: Partial<SyncOptions> = {}): SyncLoop =>
     taken: () => {},
     ...set,
   });
-const never = new Promise<never>(() => {});
+const never = new AbortController().signal;
 const taken = (): string[] =>
   storage.ledger.newItems(1000).map(({ body }) => (body.kind === 'message' ? body.text : body.kind));
 const position = (): string | undefined => storage.ledger.position('sync');

@@ -1,0 +1,7 @@
+import type { Run } from './runs.ts';
+
+/** A run as people know it: what, and on whom. */
+export function runTitle(run: Pick<Run, 'command' | 'touches'>): string {
+  const users = (run.touches.users ?? []).map(({ user }) => user);
+  return [run.command, ...users].join(' ');
+}
