@@ -11,6 +11,7 @@ import { asOpsError, OpsError } from '#domain/errors.ts';
 import type { Signal } from '#domain/incidents.ts';
 import type { Log } from '#domain/log.ts';
 import type { Person } from '#domain/operators.ts';
+import type { OutboxRow } from '#domain/outbox.ts';
 import type { RoomId } from '#domain/rooms.ts';
 import { Approvals } from '#engine/approvals.ts';
 import { Catalogue } from '#engine/catalogue.ts';
@@ -18,6 +19,7 @@ import type { Command } from '#engine/command.ts';
 import { Door } from '#engine/door.ts';
 import { type House, isJoined, missingPort } from '#engine/house.ts';
 import { Intake } from '#engine/intake.ts';
+import { isForBot, parseContext } from '#engine/parse.ts';
 import type { SitePorts } from '#engine/ports.ts';
 import { DailyReports } from '#engine/reports.ts';
 import { RunBook } from '#engine/run-book.ts';
@@ -32,13 +34,17 @@ import { openCheckParts } from './check-parts.ts';
 import { discover } from './discover.ts';
 import { openSession } from './matrix-session.ts';
 import { openParts } from './parts.ts';
-import { openMetrics, openServe } from './serve.ts';
+import { countAnswer, openMetrics, openServe } from './serve.ts';
+import { tellEncrypted } from './encrypted-room.ts';
 import { partsOff, type Settings } from './settings.ts';
 import { version } from './version.ts';
 import { loadChecks, loadJobs, openWatch } from './watch.ts';
 
 const site = 'default';
 const tickMs = 1000;
+// What was said and done is kept a quarter; runs and the audit for ever.
+const keepMs = 90 * 86_400_000;
+const forgetEveryMs = 6 * 3_600_000;
 // What was asked while the bot was away is answered before the checks ask the same homeserver a dozen things.
 const firstLookMs = 1000;
 const graceMs = 5000;
@@ -161,7 +167,8 @@ export async function openApp(settings: Settings, overrides: AppOverrides): Prom
     alertReaction: ({ event, emoji, sender }) =>
       watch.alerter.reaction({ event, emoji, sender, joined: isJoined(house, site, sender) }),
   });
-  const sender = new Sender({ ledger, room: new MatrixOpsRoom(matrix.connection), clock, log });
+  const said = (row: OutboxRow): void => countAnswer(row, ledger, clock, metrics);
+  const sender = new Sender({ ledger, room: new MatrixOpsRoom(matrix.connection), clock, log, said });
   ledger.onOutbox(() => sender.wake());
   const sync = new SyncLoop({
     request,
@@ -172,7 +179,8 @@ export async function openApp(settings: Settings, overrides: AppOverrides): Prom
     clock,
     log,
     wanted: (item) =>
-      isForBot(item.body, bot) ||
+      item.body.kind === 'reaction' ||
+      (item.body.kind === 'message' && isForBot(item.body.text, parseContext(bot, item.body.links))) ||
       (item.body.kind === 'withdrawn' && ledger.runsBy({ key: item.body.event, limit: 1 }).length > 0),
     taken: () => intake.wake(),
     alsoRooms: () => probeRoom.rooms(),
@@ -180,12 +188,20 @@ export async function openApp(settings: Settings, overrides: AppOverrides): Prom
     seen: (event) => probeRoom.seen(event),
   });
 
+  let forgotAt = 0;
+  const forget = (): void => {
+    if (clock.now() - forgotAt < forgetEveryMs) return;
+    forgotAt = clock.now();
+    ledger.trim(forgotAt - keepMs);
+  };
   const ring = (): void => {
     if (watch.scheduler.onMinute(clock.now()) > 0) intake.wake();
+    forget();
   };
   const tick = (): void => {
     approvals.tick();
     watch.alerter.tick();
+    tellEncrypted(ledger, bot, clock, log);
   };
   const loops = [sender.run(stop.signal), intake.run(stop.signal), ticking(clock, stop.signal, log, tick)];
   loops.push(
@@ -232,15 +248,6 @@ const fixedPeople = (settings: Settings): Person[] =>
     addedAt: undefined,
     shell: person.shell,
   }));
-
-/** Everything else that people say in the room is none of the bot's business and isn't stored. */
-function isForBot(body: { kind: string; text?: string }, bot: BotInfo): boolean {
-  if (body.kind === 'reaction' || body.kind === 'command') return true;
-  if (body.kind !== 'message') return false;
-  const text = body.text?.trimStart() ?? '';
-  const name = bot.user.slice(1, bot.user.indexOf(':')).toLowerCase();
-  return text.startsWith(bot.prefix) || text.toLowerCase().replace(/^@/, '').startsWith(name);
-}
 
 function aborted(signal: AbortSignal | undefined): Promise<never> {
   return new Promise((_, reject) => {

@@ -78,6 +78,11 @@ async function run(argv: string[]): Promise<number> {
       const { doctor } = await import('./doctor.ts');
       return await doctor([...(flags.settings ? ['--settings', flags.settings] : []), ...flags.rest], process.stdout);
     }
+    if (flags.settings !== undefined && (flags.fresh || flags.script !== undefined)) {
+      throw new OpsError('invalid', '--fresh and --script are for the sandbox, which takes no --settings.', {
+        hint: usage,
+      });
+    }
     const { settingsFile } = await import('./settings.ts');
     const file = settingsFile(flags.settings);
     if (file === undefined) return await runSandbox(flags, stop);

@@ -7,6 +7,7 @@ import type { Backups } from '#domain/backups.ts';
 import type { Severity, Signal } from '#domain/incidents.ts';
 import type { Ledger } from '#domain/ledger.ts';
 import type { Log } from '#domain/log.ts';
+import type { OutboxRow } from '#domain/outbox.ts';
 import type { Settings } from './settings.ts';
 
 /** What the bot tells of itself in numbers, from its memory at the moment it is asked. */
@@ -48,6 +49,16 @@ export function openMetrics(input: {
   };
   void look();
   return new Metrics({ version, build: version, gauges });
+}
+
+/** Counts an answer that has reached the room; progress and questions are none. */
+export function countAnswer(row: OutboxRow, ledger: Ledger, clock: Clock, metrics: Metrics): void {
+  if (row.content.kind !== 'message') return;
+  const { command, outcome, kind } = row.content.mark;
+  if (kind !== 'reply' || command === undefined || outcome === undefined || outcome === 'waiting') return;
+  metrics.command(command, outcome);
+  const takenAt = row.about.kind === 'inbox' && row.inReplyTo !== undefined ? ledger.takenAt(row.inReplyTo) : undefined;
+  if (takenAt !== undefined) metrics.replied(Math.max(0, clock.now() - takenAt) / 1000);
 }
 
 /** Health, metrics and webhooks, when `http.listen` is set. Throws `misconfigured` when the address can't be had. */

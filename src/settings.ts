@@ -221,11 +221,17 @@ function absolute(settings: Settings, directory: string): Settings {
 export const printRedacted = (settings: Settings): string => stringify(JSON.parse(JSON.stringify(settings)));
 
 /** Parts that the settings leave out, and the setting that switches each on. Off is not down. */
-export function partsOff(settings: Settings): Array<{ part: string; setting: string }> {
-  const parts = ['livekit', 'roster', 'postgres', 'backups', 'http'] as const;
-  const off = parts
-    .filter((part) => settings[part] === undefined)
-    .map((part) => ({ part: part as string, setting: part as string }));
+export function partsOff(settings: Settings): Array<{ part: string; setting: string; port?: string }> {
+  const parts = [
+    ['livekit', 'calls'],
+    ['roster', 'roster'],
+    ['postgres', 'sessions'],
+    ['backups', 'backups'],
+    ['http', undefined],
+  ] as const;
+  const off: Array<{ part: string; setting: string; port?: string }> = parts
+    .filter(([part]) => settings[part] === undefined)
+    .map(([part, port]) => ({ part, setting: part, ...(port === undefined ? {} : { port }) }));
   if (settings.alerts.webhookSecret === undefined) off.push({ part: 'webhooks', setting: 'alerts.webhookSecret' });
   return off;
 }

@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
-import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, test, vi } from 'vitest';
 import { RoomClient, login } from '#sandbox/prompt/client.ts';
 import { type PromptOptions, runPrompt } from '#sandbox/prompt/open.ts';
 import { Requests } from '#sandbox/prompt/request.ts';
@@ -234,6 +234,7 @@ describe('typing', () => {
   });
 
   test('on a terminal the answer is drawn in place, above the line that is being typed', async () => {
+    vi.stubEnv('TERM', 'xterm');
     const input = Object.assign(new PassThrough(), { isTTY: true });
     const output = Object.assign(new Captured(), { isTTY: true, columns: 80, rows: 30 });
     const all = options({ input, output });

@@ -7,7 +7,7 @@ export const settings = z
       description: 'Address and port of health, metrics and webhooks. Keep it off the internet.',
       example: '127.0.0.1:9099',
     }),
-    publicUrl: httpUrl().optional().describe('The same as others reach it, for links in messages.'),
+    publicUrl: httpUrl().optional().describe('The same as others reach it: its certificate is watched.'),
   })
   .describe('What other programs ask and tell the bot.');
 

@@ -51,7 +51,7 @@ export class SyncLoop {
   readonly #options: SyncOptions;
   #facts: RoomFacts;
   #cutOff = false;
-  #refiltered = Promise.withResolvers<undefined>();
+  #leave: (nothing: undefined) => void = () => {};
   readonly #heard = Promise.withResolvers<void>();
   /** Monotonic time of the last good answer. */
   lastAnswerMs: number | undefined;
@@ -68,13 +68,11 @@ export class SyncLoop {
 
   async run(signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#options;
-    const stop = aborted(signal);
-    stop.catch(() => {});
     if (this.#options.sink.position(stream) !== undefined) this.#heard.resolve();
     let waitMs = 500;
     while (!signal.aborted) {
       try {
-        await this.once(stop);
+        await this.once(signal);
         this.#heard.resolve();
         this.lastAnswerMs = clock.monotonicMs();
         waitMs = 500;
@@ -115,15 +113,30 @@ export class SyncLoop {
 
   /** `alsoRooms` has changed: the request under way, which may hang for half a minute, is left alone and asked anew. */
   refilter(): void {
-    this.#refiltered.resolve(undefined);
-    this.#refiltered = Promise.withResolvers();
+    this.#leave(undefined);
   }
 
-  /** One request and its commit; left alone when `stop` rejects first. */
-  async once(stop: Promise<never>): Promise<void> {
+  /**
+   * The answer; undefined when the request was left for another one. Races against promises of this request alone: one
+   * that lives as long as the loop would keep every answer.
+   */
+  async #first(poll: Promise<unknown>, stop: AbortSignal): Promise<unknown> {
+    const left = Promise.withResolvers<undefined>();
+    this.#leave = left.resolve;
+    const end = (): void => left.reject(new OpsError('cancelled', 'The bot is stopping.'));
+    if (stop.aborted) end();
+    stop.addEventListener('abort', end, { once: true });
+    try {
+      return await Promise.race([poll, left.promise]);
+    } finally {
+      stop.removeEventListener('abort', end);
+    }
+  }
+
+  /** One request and its commit; left alone when `stop` comes first. */
+  async once(stop: AbortSignal): Promise<void> {
     const { request, room, sink } = this.#options;
     const since = sink.position(stream);
-    const refiltered = this.#refiltered.promise;
     const query = {
       filter: this.#filter(since === undefined),
       // After an outage an answer is wanted at once: it says that the homeserver is back.
@@ -133,7 +146,7 @@ export class SyncLoop {
     const poll = request('GET', '/_matrix/client/v3/sync', query, null, longPollMs + 15_000);
     // Nobody may wait for it any more when it fails.
     poll.catch(() => {});
-    const answer = (await Promise.race([poll, stop, refiltered])) as SyncAnswer | undefined;
+    const answer = (await this.#first(poll, stop)) as SyncAnswer | undefined;
     if (answer === undefined) return;
     const joined = answer.rooms?.join?.[room];
     const timeline = joined?.timeline?.events ?? [];
@@ -193,12 +206,4 @@ export class SyncLoop {
 function saidBy({ event_id: event, unsigned }: MatrixEvent): Array<{ txn: string; event: string }> {
   const txn = unsigned?.['transaction_id'];
   return event !== undefined && typeof txn === 'string' ? [{ txn, event }] : [];
-}
-
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    const stop = (): void => reject(new OpsError('cancelled', 'The bot is stopping.'));
-    if (signal.aborted) stop();
-    else signal.addEventListener('abort', stop, { once: true });
-  });
 }

@@ -9,7 +9,10 @@ export const settings = z
     host: text('Host name, address, or the directory of the socket.', '127.0.0.1'),
     port: wholeNumber(1, 65_535).default(5432).describe('Port.'),
     database: text("Synapse's database.", 'synapse'),
-    user: text('Role that may read all of it; for verifying backups also CREATEDB.', 'synapse'),
+    user: text(
+      'Role that may read all of it and delete from open_id_tokens; for verifying backups also CREATEDB.',
+      'synapse',
+    ),
     password: secret()
       .optional()
       .meta({

@@ -7,7 +7,7 @@ export type LogOptions = { level: string; format: 'json' | 'pretty'; write?: (li
 export function openLog(options: LogOptions): Log {
   const write = options.write ?? ((line: string) => process.stderr.write(line));
   const stream = { write: (line: string) => write(options.format === 'pretty' ? pretty(line) : line) };
-  return pino({ level: options.level, base: null }, stream);
+  return pino({ level: options.level, base: null, serializers: { error: told, cause: told } }, stream);
 }
 
 function pretty(line: string): string {
@@ -18,4 +18,16 @@ function pretty(line: string): string {
     ([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
   );
   return `${at} ${name} ${String(msg)}${rest.length > 0 ? `  ${rest.join(' ')}` : ''}\n`;
+}
+
+/** An error with its stack and what caused it; JSON alone would make `{}` of it. */
+function told(value: unknown): unknown {
+  if (!(value instanceof Error)) return value;
+  const { kind } = value as { kind?: unknown };
+  return {
+    ...(typeof kind === 'string' ? { kind } : {}),
+    message: value.message,
+    stack: value.stack,
+    ...(value.cause === undefined ? {} : { cause: told(value.cause) }),
+  };
 }

@@ -19,11 +19,12 @@ export class Terminal implements Disposable {
   constructor(input: Input | undefined, output: Output) {
     this.input = input;
     this.output = output;
-    this.isTerminal = input?.isTTY === true && output.isTTY === true;
+    // Node's line editor moves no cursor on a dumb terminal, so nothing can be drawn in place there.
+    this.isTerminal = input?.isTTY === true && output.isTTY === true && process.env['TERM'] !== 'dumb';
   }
 
   get size(): Size | undefined {
-    return this.output.isTTY === true
+    return this.output.isTTY === true && process.env['TERM'] !== 'dumb'
       ? { columns: this.output.columns ?? 80, rows: this.output.rows ?? 24 }
       : undefined;
   }
