@@ -12,7 +12,7 @@ export default defineQuery({
   role: 'viewer',
   needs: ['calls', 'rooms'],
   async answer({ room }, { calls, rooms, clock }) {
-    const id = isRoomAlias(room) ? await rooms.resolve(room) : (room as RoomId);
+    const id = isRoomAlias(room) ? await rooms.resolve(room) : (await rooms.get(room as RoomId)).room;
     // Old versions of lk-jwt-service name the call as the room; new ones by its hash.
     const names = [callRoomName(id), id, room];
     for (const name of names) {

@@ -137,6 +137,17 @@ export function resolveUser(text: string, serverName: string | undefined): UserI
   return parseUserId(`@${name.toLowerCase()}:${serverName}`);
 }
 
+/** `design`, `#design` or a full alias -> alias, a bare one on the own server; an id stays. Throws `unavailable`. */
+export function resolveRoom(text: string, serverName: string | undefined): string {
+  if (text.startsWith('!')) return text;
+  const alias = text.startsWith('#') ? text : `#${text}`;
+  if (alias.includes(':')) return alias;
+  if (serverName === undefined) {
+    throw new OpsError('unavailable', `The homeserver's name is not known yet, so "${text}" needs its full alias.`);
+  }
+  return `${alias}:${serverName}`;
+}
+
 const usage = (name: string, catalogue: Catalogue, prefix: string): string =>
   `${prefix}${catalogue.find(name)?.usage ?? name}`;
 
@@ -238,6 +249,8 @@ export function checkArgs(typed: Typed, catalogue: Catalogue, context: ParseCont
   const raw = { ...typed.args };
   for (const argument of argumentsOf(typed.command)) {
     const value = raw[argument.name];
+    if (argument.kind === 'room' && typeof value === 'string')
+      raw[argument.name] = resolveRoom(value, context.serverName);
     if (argument.kind === 'user' && typeof value === 'string')
       raw[argument.name] = resolveUser(value, context.serverName);
   }
