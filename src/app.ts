@@ -226,7 +226,7 @@ export async function openApp(settings: Settings, overrides: AppOverrides): Prom
   const receive = (signals: Signal[]): void => void watch.alerter.receive(signals);
   const server = await openServe({ settings, site, clock, log, metrics, parts: partStates, receive });
   if (server) stack.use(server);
-  stack.use(everyMinute(ring));
+  stack.use(everyMinute(() => calmly(ring, log)));
   ring();
   loops.push(sync.run(stop.signal));
   const stopped = aborted(overrides.stop);
@@ -257,13 +257,18 @@ function aborted(signal: AbortSignal | undefined): Promise<never> {
   });
 }
 
+/** What fails by itself (a full disk) is noted and tried again the next time. */
+function calmly(work: () => void, log: Log): void {
+  try {
+    work();
+  } catch (error) {
+    log.error({ error }, 'a tick failed');
+  }
+}
+
 async function ticking(clock: Clock, signal: AbortSignal, log: Log, tick: () => void): Promise<void> {
   while (!signal.aborted) {
-    try {
-      tick();
-    } catch (error) {
-      log.error({ why: error instanceof Error ? error.message : String(error) }, 'a tick failed');
-    }
+    calmly(tick, log);
     await clock.sleep(tickMs, signal).catch(() => {});
   }
 }

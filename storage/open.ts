@@ -48,8 +48,22 @@ export function openStorage(options: { file: string; people?: readonly Person[] 
     };
   } catch (error) {
     stack.dispose();
-    throw error;
+    throw unopened(error, file);
   }
+}
+
+/** What keeps the memory from being opened, in words; anything else as it is. */
+function unopened(error: unknown, file: string): unknown {
+  const code = (error as { code?: unknown }).code;
+  if (error instanceof OpsError || typeof code !== 'string') return error;
+  const damaged = /^SQLITE_(NOTADB|CORRUPT)/.test(code);
+  if (!damaged && !/^(SQLITE_(READONLY|CANTOPEN|FULL|IOERR)|EACCES|EROFS|ENOSPC|ENOTDIR)/.test(code)) return error;
+  return new OpsError('misconfigured', `The bot's memory ${file} cannot be opened (${code}).`, {
+    hint: damaged
+      ? 'It is damaged. Move it away to begin anew, or put back a copy; nothing was changed.'
+      : 'Look at the disk and the rights of dataDir; nothing was changed.',
+    cause: error,
+  });
 }
 
 function holdLock(file: string): Database.Database {

@@ -1,5 +1,5 @@
 import { OpsError } from '#domain/errors.ts';
-import { roleAtLeast } from '#domain/operators.ts';
+import { roleAtLeast, sameHuman } from '#domain/operators.ts';
 import { parseRunName, runName } from '#domain/runs.ts';
 import { Word, z } from '#engine/args.ts';
 import { defineQuery } from '#engine/command.ts';
@@ -10,10 +10,14 @@ export default defineQuery({
   args: z.strictObject({ id: Word }),
   positional: ['id'],
   role: 'operator',
-  needs: ['runs'],
-  answer: ({ id }, { runs }, { user, role }) => {
+  needs: ['runs', 'operators'],
+  answer: ({ id }, { runs, operators }, { user, role }) => {
     const found = runs.find(parseRunName(id));
     if (!found) throw new OpsError('notFound', `There is no run ${id}.`, { hint: '!runs --open lists the open ones.' });
+    const people = operators.list();
+    if ((found.run.touches.users ?? []).some((touched) => sameHuman(touched.user, user, people))) {
+      throw new OpsError('denied', 'Whoever is the target cannot stop it.');
+    }
     if (found.run.actor !== user && !roleAtLeast(role, 'admin')) {
       throw new OpsError('denied', `Only ${found.run.actor} or an admin can stop ${runName(found.run.id)}.`);
     }

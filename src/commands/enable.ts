@@ -57,7 +57,7 @@ export default defineChange({
       plan: { user, rosterId: person?.id ?? null, active, putBack: putThemBack, soft: !account.suspended },
       facts: {
         account,
-        rooms: taken?.rooms.length ?? 0,
+        rooms: taken?.back.length ?? 0,
         projects: taken?.projects.length ?? 0,
         status: person?.rawStatus,
       },
@@ -108,7 +108,7 @@ export default defineChange({
     else run.skip('status', roster ? 'not known to the application' : 'no application is configured');
     if (plan.putBack && taken) {
       const puppet = await run.step('puppet', () => accounts.actAs(user, puppetValidMs));
-      const back = await run.each('rooms', taken.rooms, (room) => putBack(user, room, puppet, ports), { parallel: 4 });
+      const back = await run.each('rooms', taken.back, (room) => putBack(user, room, puppet, ports), { parallel: 4 });
       await puppet.logout().catch(() => {});
       const given =
         roster && rosterId !== null
@@ -118,7 +118,7 @@ export default defineChange({
             })
           : taken.projects.length === 0;
       run.say(
-        `back in ${taken.rooms.length - back.failed.length} of ${taken.rooms.length} rooms and ${taken.projects.length} projects`,
+        `back in ${taken.back.length - back.failed.length} of ${taken.back.length} rooms and ${taken.projects.length} projects`,
       );
       // What could not be given back stays remembered, for the line that finishes it.
       if (back.failed.length === 0 && given === true) takings.returned(user);
@@ -129,9 +129,9 @@ export default defineChange({
         throw new OpsError('conflict', `${user} is disabled again by someone else.`);
     });
     if (path !== undefined) run.say(['one-time password: on the bot’s machine in ', { code: path }]);
-    if (!plan.putBack && taken && taken.rooms.length + taken.projects.length > 0) {
+    if (!plan.putBack && taken && taken.back.length + taken.projects.length > 0) {
       run.offer(
-        `Put back into ${taken.rooms.length} rooms and ${taken.projects.length} projects`,
+        `Put back into ${taken.back.length} rooms and ${taken.projects.length} projects`,
         `enable --return ${user}`,
       );
     }

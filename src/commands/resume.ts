@@ -4,7 +4,7 @@ import { none, z } from '#engine/args.ts';
 import { defineChange } from '#engine/command.ts';
 
 export default defineChange({
-  summary: 'End the pause. Who paused may, and owners.',
+  summary: 'End the pause. Who paused may, and admins.',
   examples: [''],
   args: none,
   role: 'operator',
@@ -18,8 +18,8 @@ export default defineChange({
   prepare(_args, { switches }, { user, role }) {
     const pause = switches.paused();
     if (!pause) throw new OpsError('conflict', 'Changes are not paused.');
-    if (pause.by !== user && !roleAtLeast(role, 'owner')) {
-      throw new OpsError('denied', `${pause.by} paused changes; only they or an owner can resume.`);
+    if (pause.by !== user && !roleAtLeast(role, 'admin')) {
+      throw new OpsError('denied', `${pause.by} paused changes; only they or an admin can resume.`);
     }
     return { plan: { pausedBy: pause.by }, facts: undefined, touches: { things: ['switch:paused'] } };
   },

@@ -33,7 +33,10 @@ export type Question = {
   limits?: { users: number; rooms: number };
 };
 
-export type Decision = { allow: true; need: Confirmation } | { allow: false; why: string; hint?: string };
+/** `approver`: the least role of the second person, when it is more than the command's own. */
+export type Decision =
+  | { allow: true; need: Confirmation; approver?: Role }
+  | { allow: false; why: string; hint?: string };
 
 const deny = (why: string, hint?: string): Decision => ({ allow: false, why, ...(hint ? { hint } : {}) });
 /** The one that asks more. */
@@ -69,6 +72,7 @@ export function decide(question: Question): Decision {
 function judgeTouches(question: Question, person: Person | undefined): Decision {
   const { actor, command, people, protect, touches } = question;
   let need = command.confirm;
+  let approver: Role | undefined;
   for (const touched of touches?.users ?? []) {
     const name = touched.user;
     if (name === protect.bot) return deny(`${name} is this bot: it never acts on itself.`);
@@ -79,11 +83,14 @@ function judgeTouches(question: Question, person: Person | undefined): Decision 
     }
     const target = people.find((p) => p.user === name || p.aka.includes(name));
     const senior = target !== undefined && roleAtLeast(target.role, person?.role ?? 'viewer');
-    if (touched.admin || touched.appService || senior || roleAtLeast(target?.role, 'admin')) need = 'two-person';
+    const ranking = senior || roleAtLeast(target?.role, 'admin');
+    if (touched.admin || touched.appService || ranking) need = 'two-person';
+    // One of the two is an owner: nobody is taken out by people below or beside them alone.
+    if (ranking && person?.role !== 'owner') approver = 'owner';
   }
   const users = touches?.users?.length ?? 0;
   const rooms = touches?.rooms?.length ?? 0;
   if (users > (question.limits?.users ?? 5) || rooms > (question.limits?.rooms ?? 10))
     need = stronger(need, 'two-person');
-  return { allow: true, need };
+  return { allow: true, need, ...(approver === undefined ? {} : { approver }) };
 }

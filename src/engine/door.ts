@@ -5,6 +5,7 @@ import { asOpsError, OpsError } from '#domain/errors.ts';
 import type { InboxItem } from '#domain/inbox.ts';
 import type { Change } from '#domain/ledger.ts';
 import type { Mark, Reply } from '#domain/messages.ts';
+import type { Role } from '#domain/operators.ts';
 import type { Confirmation } from '#domain/policy.ts';
 import { advance, type Run } from '#domain/runs.ts';
 import type { Caller, ChangeCommand, Prepared, Query } from './command.ts';
@@ -200,7 +201,8 @@ export class Door {
     const run = this.#newRun(item, typed, command, prepared);
     const change: Change = { at: address.at, inbox: [{ id: item.id, state: 'done', run: run.id }], outbox: removal };
     if (decision.need === 'none') this.#start(item, run, change);
-    else this.#wait(item, run, command, described, decision.need, change, address);
+    else
+      this.#wait({ item, run, command, described, need: decision.need, approver: decision.approver, change, address });
   }
 
   #newRun(item: InboxItem, typed: Typed, command: ChangeCommand, prepared: Prepared<unknown, unknown>): Run {
@@ -240,18 +242,21 @@ export class Door {
     });
   }
 
-  #wait(
-    item: InboxItem,
-    run: Run,
-    command: ChangeCommand,
-    described: Reply,
-    need: Exclude<Confirmation, 'none'>,
-    change: Change,
-    address: Address,
-  ): void {
+  #wait(asked: {
+    item: InboxItem;
+    run: Run;
+    command: ChangeCommand;
+    described: Reply;
+    need: Exclude<Confirmation, 'none'>;
+    approver: Role | undefined;
+    change: Change;
+    address: Address;
+  }): void {
+    const { item, run, command, described, need, change, address } = asked;
     const house = this.#house;
     const ports = house.ports(item.site);
-    const role = need === 'two-person' ? (command.approver ?? command.role ?? 'operator') : (command.role ?? 'viewer');
+    const second = asked.approver ?? command.approver ?? command.role ?? 'operator';
+    const role = need === 'two-person' ? second : (command.role ?? 'viewer');
     const joined = house.ledger.roomFacts(ports.bot.opsRoom)?.joined ?? [];
     const people = ports.operators.list();
     const approvers: UserId[] =

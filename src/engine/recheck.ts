@@ -1,5 +1,6 @@
 import { hashOf } from '#domain/canonical.ts';
 import { OpsError } from '#domain/errors.ts';
+import { roleAtLeast } from '#domain/operators.ts';
 import { stronger } from '#domain/policy.ts';
 import type { Prompt } from '#domain/prompts.ts';
 import type { Run } from '#domain/runs.ts';
@@ -35,7 +36,10 @@ export async function recheck(
   const rule = house.catalogue.ruleOf(run.command, command);
   const decision = permit(house, { site: run.site, actor: run.actor, proof: run.proof, rule, touches: again.touches });
   if (!decision.allow) throw new OpsError('denied', decision.why);
-  if (stronger(prompt.need, decision.need) !== prompt.need) {
+  if (
+    stronger(prompt.need, decision.need) !== prompt.need ||
+    (decision.approver && !roleAtLeast(prompt.role, decision.approver))
+  ) {
     throw new OpsError('conflict', 'This needs a second person now, so nothing was done.', {
       hint: 'Type the command again: the question then goes to somebody else.',
     });

@@ -10,6 +10,8 @@ import type { Takings } from '#engine/ports.ts';
 /** What is remembered of someone who is taken out. JSON. */
 export type Taken = {
   rooms: RoomId[];
+  /** Those they were a member of: an invitation or a knock is taken away, and never turned into a membership. */
+  back: RoomId[];
   /** Rooms with nobody else in them: once left, nobody can get back in. */
   alone: RoomId[];
   projects: string[];
@@ -28,10 +30,11 @@ export const callBanMs = 2 * 3_600_000 + 60_000;
 export async function whereabouts(
   user: UserId,
   ports: { accounts: Accounts; rooms: Rooms },
-): Promise<{ rooms: RoomId[]; alone: RoomId[] }> {
+): Promise<{ rooms: RoomId[]; alone: RoomId[]; joined: RoomId[] }> {
   const memberships = await ports.accounts.memberships(user);
   const rooms: RoomId[] = [];
   const alone: RoomId[] = [];
+  const joined = [...memberships].flatMap(([room, membership]) => (membership === 'join' ? [room] : []));
   const inside = [...memberships].filter(([, membership]) => ['join', 'invite', 'knock'].includes(membership));
   for (let at = 0; at < inside.length; at += 8) {
     const chunk = inside.slice(at, at + 8);
@@ -43,7 +46,7 @@ export async function whereabouts(
       (sole ? alone : rooms).push(room);
     });
   }
-  return { rooms: rooms.sort(), alone: alone.sort() };
+  return { rooms: rooms.sort(), alone: alone.sort(), joined };
 }
 
 /** Remembers what is about to be taken. A repeated disable adds to the first snapshot and never forgets it. */
@@ -69,6 +72,7 @@ export async function snapshot(
   const roster = person && (await ports.roster?.snapshot(person.id).catch(() => undefined));
   const taken: Taken = {
     rooms: [...new Set([...(known?.rooms ?? []), ...now.rooms])],
+    back: [...new Set([...(known?.back ?? []), ...now.joined.filter((room) => !now.alone.includes(room))])],
     alone: now.alone,
     projects: [...new Set([...(known?.projects ?? []), ...(roster?.projects ?? [])])],
     rawStatus: known?.rawStatus ?? roster?.rawStatus ?? null,

@@ -1,10 +1,11 @@
 import { createWriteStream } from 'node:fs';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { asOpsError } from '#domain/errors.ts';
+import { asOpsError, OpsError } from '#domain/errors.ts';
 import { type BotFiles, writeBotSettings } from './bot-settings.ts';
 import { startCall } from './call.ts';
+import { tryLock } from './lock.ts';
 import { runPrompt } from './prompt/open.ts';
 import { readScript } from './prompt/script.ts';
 import { people } from './seed/people.ts';
@@ -38,8 +39,8 @@ export async function openSandbox(options: {
   // A script meets the same place each time, and leaves nothing behind.
   const dir = options.script === undefined ? resolve('.data/sandbox') : await mkdtemp(join(tmpdir(), 'opsroom-'));
   if (options.script !== undefined) opening.defer(() => rm(dir, { recursive: true, force: true }));
-  if (options.fresh) await rm(dir, { recursive: true, force: true });
   await mkdir(dir, { recursive: true, mode: 0o700 });
+  if (options.fresh) await forget(dir);
   // Told in the prompt once it is there, before that on stderr.
   let notice = (line: string): void => void process.stderr.write(`${line}\n`);
   const log = (line: string): void => notice(line);
@@ -76,6 +77,19 @@ export async function openSandbox(options: {
       }),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
+}
+
+/** Removes an earlier run, unless one is running there: its files are not taken from under its feet. */
+async function forget(dir: string): Promise<void> {
+  using held = tryLock(join(dir, 'stack.lock'));
+  if (!held) {
+    throw new OpsError('held', `Another process runs the sandbox in ${dir}; nothing was forgotten.`, {
+      hint: 'Stop that one first.',
+    });
+  }
+  for (const name of await readdir(dir)) {
+    if (!name.startsWith('stack.lock')) await rm(join(dir, name), { recursive: true, force: true });
+  }
 }
 
 /** What waits for parts that come later: alerts find the bot, a call of three runs. */

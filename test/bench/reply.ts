@@ -2,11 +2,11 @@ import { startBot } from './bot.ts';
 import { type Figure, median, quantile } from './figures.ts';
 import { again, type World } from './world.ts';
 
-const commands = 100;
+const commands = 300;
 const block = 10;
 const warmUp = 10;
 
-/** 100 commands each, one at a time, in alternate blocks: what else the machine does meets both. */
+/** 300 commands each, one at a time, in alternate blocks: what else the machine does meets both. */
 export async function reply(world: World): Promise<Figure[]> {
   const { ours, bare, operator } = world;
   await using _ours = startBot(ours);

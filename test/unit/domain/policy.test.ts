@@ -111,21 +111,22 @@ describe('7: who is a target', () => {
     expect(ask('alice-admin', on('alice'))).toMatchObject(denied('your own target'));
   });
 
-  test.each<[string, string, Confirmation]>([
-    ['carol', 'mallory', 'caller'],
-    ['carol', 'vera', 'caller'],
-    ['carol', 'otto', 'two-person'],
-    ['carol', 'bob', 'two-person'],
-    ['carol', 'alice', 'two-person'],
-    ['bob', 'carol', 'caller'],
-    ['bob', 'dora', 'two-person'],
-    ['bob', 'dora-work', 'two-person'],
-    ['bob', 'alice', 'two-person'],
-    ['alice', 'carol', 'caller'],
-    ['alice', 'bob', 'two-person'],
-    ['alice', 'olga', 'two-person'],
-  ])('%s on %s asks %s', (actor, target, need) => {
-    expect(ask(actor, on(target))).toEqual(needs(need));
+  test.each<[string, string, Confirmation, Role | undefined]>([
+    ['carol', 'mallory', 'caller', undefined],
+    ['carol', 'vera', 'caller', undefined],
+    ['carol', 'otto', 'two-person', 'owner'],
+    ['carol', 'bob', 'two-person', 'owner'],
+    ['carol', 'alice', 'two-person', 'owner'],
+    ['bob', 'carol', 'caller', undefined],
+    ['bob', 'dora', 'two-person', 'owner'],
+    ['bob', 'dora-work', 'two-person', 'owner'],
+    ['bob', 'alice', 'two-person', 'owner'],
+    ['alice', 'carol', 'caller', undefined],
+    // The caller is the owner of the two.
+    ['alice', 'bob', 'two-person', undefined],
+    ['alice', 'olga', 'two-person', undefined],
+  ])('%s on %s asks %s, and of an %s', (actor, target, need, approver) => {
+    expect(ask(actor, on(target))).toEqual({ ...needs(need), ...(approver === undefined ? {} : { approver }) });
   });
 
   test.each<[string, TouchedUser]>([

@@ -310,7 +310,7 @@ describe('two people', () => {
 
   test('the other account of the target cannot approve it either', async () => {
     await using house = two({
-      people: [...team, person('dora', 'admin', ['dora-work'])],
+      people: [...team, person('dora', 'owner', ['dora-work'])],
       joined: ['alice', 'bob', 'dora', 'dora-work'],
     });
     await house.say('bob', '!remove dora-work spam');
