@@ -17,6 +17,7 @@ import {
   type Taken,
   whereabouts,
   takeFromProjects,
+  unidentified,
 } from '#procedures/take-out.ts';
 
 const leaveParallel = 8;
@@ -187,6 +188,8 @@ export default defineChange({
       run.say(
         thrownOut > 0 ? 'thrown out of the call, and kept out for 2 h' : 'was in no call; kept out of calls for 2 h',
       );
+    const hidden = calls ? await unidentified(calls).catch(() => 0) : 0;
+    if (hidden > 0) run.say(`${hidden} in calls under a hashed identity: whether they are one of them cannot be told`);
     if (seen.alone.length > 0) {
       run.say([
         `left alone, with nobody else in ${seen.alone.length === 1 ? 'it' : 'them'}: `,

@@ -1,5 +1,5 @@
 import type { Accounts, Puppet, UserId } from '#domain/accounts.ts';
-import { type CallServer, isIdentityOf } from '#domain/calls.ts';
+import { type CallServer, isHashedIdentity, isIdentityOf } from '#domain/calls.ts';
 import type { Clock } from '#domain/clock.ts';
 import type { TakenAway } from '#domain/ledger.ts';
 import { OpsError } from '#domain/errors.ts';
@@ -104,6 +104,13 @@ export async function takeFromProjects(
     takings.remember({ ...taken, snapshot: { ...known, projects: [...new Set([...known.projects, ...projects])] } });
   }
   return { projects: await roster.removeMemberships(id), credentials: await roster.deleteCredentials(id) };
+}
+
+/** How many are in calls under a hashed identity: whose they are, LiveKit does not tell. */
+export async function unidentified(calls: CallServer): Promise<number> {
+  const rooms = await calls.rooms();
+  const lists = await Promise.all(rooms.map((room) => calls.participants(room.name)));
+  return lists.flat().filter(({ identity }) => isHashedIdentity(identity)).length;
 }
 
 /** Throws the person out of every call, once. Gives how often they were found. */
