@@ -18,6 +18,9 @@ const account: Reply = { status: 200, body: { name: bob, creation_ts: 1_700_000_
 const notAdmin = { errcode: 'M_FORBIDDEN', error: 'You are not a server admin' };
 const limited = { errcode: 'M_LIMIT_EXCEEDED', error: 'Too Many Requests', retry_after_ms: 1500 };
 
+const patient = { timeout: 20_000, interval: 5 };
+const asleep = (clock: FakeClock): Promise<unknown> => vi.waitUntil(() => clock.sleeping > 0, patient);
+
 type World = { server: ScriptedServer; synapse: Synapse; clock: FakeClock };
 
 /** `openSynapse` asks whoami first, so that is the first reply. */
@@ -137,7 +140,7 @@ describe('when limited', () => {
     await vi.waitUntil(async () => {
       await clock.advance(500);
       return done();
-    });
+    }, patient);
   };
   const asked = (server: ScriptedServer, path: string): number =>
     server.requests.filter((line) => line.includes(path)).length;
@@ -146,7 +149,7 @@ describe('when limited', () => {
     const reply = { status: 429, body: limited, headers: { 'retry-after': '3' } };
     const { synapse, server, clock } = await openWith([reply, { status: 200, body: { members: [bob] } }]);
     const members = synapse.rooms.members(room);
-    await vi.waitUntil(() => clock.sleeping > 0);
+    await asleep(clock);
     await clock.advance(2999);
     expect(asked(server, 'members')).toBe(1);
     await clock.advance(1001);
@@ -184,9 +187,9 @@ describe('when limited', () => {
   });
 
   test('stopping ends the waiting', async () => {
-    const { synapse, clock } = await openWith([{ status: 429, body: { ...limited, retry_after_ms: 9000 } }]);
+    const { synapse, clock } = await openWith([{ status: 429, body: { ...limited, retry_after_ms: 5000 } }]);
     const asking = caught(synapse.rooms.members(room));
-    await vi.waitUntil(() => clock.sleeping > 0);
+    await asleep(clock);
     await synapse[Symbol.asyncDispose]();
     expect(await asking).toMatchObject({ kind: 'cancelled' });
   });
@@ -195,7 +198,7 @@ describe('when limited', () => {
 test('reads try again when a connection was dropped under them', async () => {
   const { synapse, clock } = await openWith(['drop', { status: 200, body: { members: [bob] } }]);
   const members = synapse.rooms.members(room);
-  await vi.waitUntil(() => clock.sleeping > 0);
+  await asleep(clock);
   await clock.advance(1000);
   expect(await members).toEqual([bob]);
 });
