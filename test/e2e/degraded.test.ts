@@ -84,7 +84,7 @@ test('Synapse away for five seconds: what is said after its return is answered',
   const returnedMs = performance.now();
   const answers = await Promise.all(['alice', 'bob', 'carol'].map((who) => world.ask(who, '!ping')));
   expect(answers.map(({ mark }) => mark?.outcome)).toEqual(['done', 'done', 'done']);
-  expect(Math.max(...answers.map(({ seenMs }) => seenMs)) - returnedMs).toBeLessThan(10_000);
+  expect(Math.max(...answers.map(({ seenMs }) => seenMs)) - returnedMs).toBeLessThan(20_000);
 });
 
 test('the backups’ disk is full: said, nothing left that looks whole, and the bot answers on', async (context) => {

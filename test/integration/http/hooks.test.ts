@@ -338,13 +338,13 @@ describe('the server', () => {
     const begun = performance.now();
     const closed = new Promise<void>((resolve, reject) => {
       const socket = connect(server.port, '127.0.0.1', () => socket.write(sent));
-      socket.setTimeout(5000, () => reject(new Error('still open after 5 s')));
+      socket.setTimeout(20_000, () => reject(new Error('still open after 20 s')));
       socket.on('data', () => {});
       socket.on('close', () => resolve());
       socket.on('error', () => resolve());
     });
     await closed;
-    expect(performance.now() - begun).toBeLessThan(3000);
+    expect(performance.now() - begun).toBeLessThan(10_000);
     expect((await fetch(`${server.url}/healthz`)).status).toBe(200);
   });
 });

@@ -306,7 +306,7 @@ describe('no text makes it throw anything else, or hang', () => {
         } catch (error) {
           expect(error).toBeInstanceOf(OpsError);
         }
-        expect(performance.now() - before, start + piece).toBeLessThan(1000);
+        expect(performance.now() - before, start + piece).toBeLessThan(3000);
       }
     }
   });

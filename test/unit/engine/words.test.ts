@@ -72,7 +72,7 @@ describe('words', () => {
     for (const piece of ['"', '“', '„”', '" ', 'a', '– ', '\u200b', '"„']) {
       const before = performance.now();
       splitWords(piece.repeat(60_000 / piece.length));
-      expect(performance.now() - before, piece).toBeLessThan(500);
+      expect(performance.now() - before, piece).toBeLessThan(2000);
     }
   });
 });
