@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { fileProblems } from './files.ts';
+import { promiseProblems } from './promises.ts';
 
 // The part of `npm run check` that no tool does: what the files say, and whether the generated ones are up to date.
 
@@ -13,6 +14,8 @@ const problems = paths.flatMap((path) => {
   const bytes = readFileSync(path);
   return bytes.includes(0) ? [] : fileProblems({ path, text: bytes.toString('utf8') });
 });
+const readFile = (path: string): string | undefined => (existsSync(path) ? readFileSync(path, 'utf8') : undefined);
+problems.push(...promiseProblems(readFileSync('README.md', 'utf8'), readFile));
 for (const { path, line, what } of problems) console.error(`${path}:${line}: ${what}`);
 
 try {
