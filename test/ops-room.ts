@@ -11,7 +11,8 @@ import { openStack, type Stack, type StackOptions } from '#sandbox/stack.ts';
 import { call } from '#sandbox/synapse-client.ts';
 import { loadSettings } from '#src/settings.ts';
 import { BotProcess } from './fixtures/bot-process.ts';
-import { RoomListener, type Said } from './fixtures/room-listener.ts';
+import type { Said } from './fixtures/heard.ts';
+import { RoomListener } from './fixtures/room-listener.ts';
 
 /** The first test on a machine installs and builds the parts. */
 export const installMs = 15 * 60_000;

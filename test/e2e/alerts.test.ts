@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { stringify } from 'yaml';
-import type { Said } from '#test/fixtures/room-listener.ts';
+import type { Said } from '#test/fixtures/heard.ts';
 import { installMs, OpsRoom } from '#test/ops-room.ts';
 
 // A rule of a real Prometheus, through a real Alertmanager, to a page that rings.

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { BotMemory } from '#test/fixtures/bot-memory.ts';
 import { type Delivery, pour } from '#test/fixtures/flood.ts';
-import type { Said } from '#test/fixtures/room-listener.ts';
+import type { Said } from '#test/fixtures/heard.ts';
 import { installMs, OpsRoom } from '#test/ops-room.ts';
 
 // 2,000 alerts in 5 s, with the bot under Synapse's default limit of 10 events and then one in 5 s.
