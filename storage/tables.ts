@@ -43,6 +43,7 @@ export function openTables(db: Database.Database) {
       reason: 'plain',
       where: 'json',
       undoOf: 'plain',
+      breakGlass: 'plain',
       message: 'plain',
       madeAt: 'plain',
       deadlineAt: 'plain',

@@ -11,6 +11,9 @@ export default defineQuery({
   role: 'viewer',
   // Who may answer is the question's matter; without a role nobody has an answer to give.
   needs: ['approvals'],
-  answer: async ({ code }, { approvals }, { user }) => ({ run: await approvals.vote(code, user, 'deny'), user }),
+  answer: async ({ code }, { approvals }, { user, proof }) => ({
+    run: await approvals.vote(code, user, 'deny', proof),
+    user,
+  }),
   view: ({ run, user }) => ({ title: [`${user} said no to ${runTitle(run)} (${runName(run.id)}); nothing was done.`] }),
 });

@@ -1,6 +1,7 @@
 import type { UserId } from './accounts.ts';
 import type { EpochMs } from './clock.ts';
 import type { RoomId } from './rooms.ts';
+import type { Proof } from './inbox.ts';
 import type { Need, Prompt } from './prompts.ts';
 import type { Role } from './operators.ts';
 import type { Run, Step } from './runs.ts';
@@ -30,7 +31,7 @@ export interface Runs {
 export interface Approvals {
   open(): Array<{ prompt: Prompt; run: Run }>;
   /** Throws `notFound`, `denied` or `conflict`. Gives the run that goes on or ends by it. */
-  vote(code: string, voter: UserId, verdict: 'approve' | 'deny'): Promise<Run>;
+  vote(code: string, voter: UserId, verdict: 'approve' | 'deny', proof: Proof): Promise<Run>;
 }
 
 export type CommandInfo = {

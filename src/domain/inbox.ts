@@ -7,7 +7,8 @@ import type { RoomId } from './rooms.ts';
 export type Proof = 'signed-device' | 'unsigned-device' | 'clear' | 'reaction' | 'shell' | 'internal';
 
 export type InboxBody =
-  | { kind: 'message'; text: string; links: Array<{ href: string; text: string }> }
+  /** `breakGlass`: why what takes two people is to be done alone; from the shell only. */
+  | { kind: 'message'; text: string; links: Array<{ href: string; text: string }>; breakGlass?: string }
   | { kind: 'reaction'; emoji: string; on: string }
   /** The sender changed or took back an earlier event: an open prompt of it ends. */
   | { kind: 'withdrawn'; event: string }

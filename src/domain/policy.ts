@@ -31,11 +31,13 @@ export type Question = {
   touches?: Touches;
   /** Targets above which two people are needed. */
   limits?: { users: number; rooms: number };
+  /** From the shell: why it is to be done without the second person. */
+  breakGlass?: string | undefined;
 };
 
 /** `approver`: the least role of the second person, when it is more than the command's own. */
 export type Decision =
-  | { allow: true; need: Confirmation; approver?: Role }
+  | { allow: true; need: Confirmation; approver?: Role; brokeGlass?: true }
   | { allow: false; why: string; hint?: string };
 
 const deny = (why: string, hint?: string): Decision => ({ allow: false, why, ...(hint ? { hint } : {}) });
@@ -92,5 +94,8 @@ function judgeTouches(question: Question, person: Person | undefined): Decision 
   const rooms = touches?.rooms?.length ?? 0;
   if (users > (question.limits?.users ?? 5) || rooms > (question.limits?.rooms ?? 10))
     need = stronger(need, 'two-person');
+  // Only whoever holds this machine has a shell on it, and every owner is paged.
+  if (need === 'two-person' && question.breakGlass !== undefined && question.proof === 'shell')
+    return { allow: true, need: 'caller', brokeGlass: true };
   return { allow: true, need, ...(approver === undefined ? {} : { approver }) };
 }

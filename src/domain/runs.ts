@@ -69,6 +69,8 @@ export type Run = {
   reason: string | undefined;
   where: Where | undefined;
   undoOf: number | undefined;
+  /** Why it goes without the second person that it needs. */
+  breakGlass: string | undefined;
   /** The outbox row of its one progress message. */
   message: number | undefined;
   madeAt: EpochMs;

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { UserId } from '#domain/accounts.ts';
 import type { EpochMs } from '#domain/clock.ts';
+import type { Proof } from '#domain/inbox.ts';
 import type { Need } from '#domain/prompts.ts';
 import type { Line, Reply } from '#domain/messages.ts';
 import type { Role } from '#domain/operators.ts';
@@ -15,6 +16,8 @@ export type PortsOf<N extends PortName, W extends PortName> = Pick<Ports, N | 'b
 export type Caller = {
   user: UserId;
   role: Role | undefined;
+  /** How sure it is that they asked. */
+  proof: Proof;
   room: RoomId | undefined;
   /** The thread in which it was said; in an alert's thread, that is the alert. */
   thread: string | undefined;

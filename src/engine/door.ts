@@ -8,6 +8,7 @@ import type { Mark, Reply } from '#domain/messages.ts';
 import type { Role } from '#domain/operators.ts';
 import type { Confirmation } from '#domain/policy.ts';
 import { advance, type Run } from '#domain/runs.ts';
+import { glassDetail, glassPages } from './break-glass.ts';
 import type { Caller, ChangeCommand, Prepared, Query } from './command.ts';
 import { type House, missingPort, permit, portsFor, whereOf } from './house.ts';
 import { checkArgs, findCommand, type ParseContext, parseContext, readArgs, type Typed } from './parse.ts';
@@ -150,7 +151,8 @@ export class Door {
 
   #caller(item: InboxItem, signal: AbortSignal): Caller {
     const person = this.#house.ports(item.site).operators.find(item.sender);
-    return { user: item.sender, role: person?.role, room: item.room, thread: item.thread, at: item.takenAt, signal };
+    const { sender: user, proof, room, thread, takenAt: at } = item;
+    return { user, role: person?.role, proof, room, thread, at, signal };
   }
 
   async #answer(item: InboxItem, typed: Typed, query: Query, args: { [key: string]: unknown }): Promise<void> {
@@ -181,7 +183,9 @@ export class Door {
     const { result: prepared, sign } = await withSign(house, () => this.#address(item), item, work);
     const rule = house.catalogue.ruleOf(typed.name, command);
     const { touches } = prepared;
-    const decision = permit(house, { site: item.site, actor: item.sender, proof: item.proof, rule, touches });
+    const { site, sender: actor, proof } = item;
+    const breakGlass = item.body.kind === 'message' ? item.body.breakGlass : undefined;
+    const decision = permit(house, { site, actor, proof, rule, touches, breakGlass });
     if (!decision.allow) throw new OpsError('denied', decision.why, decision.hint ? { hint: decision.hint } : {});
     const address = this.#address(item);
     const removal = sign === undefined ? [] : [takeBack(house.ledger, address, sign)];
@@ -198,7 +202,10 @@ export class Door {
       });
       return;
     }
-    const run = this.#newRun(item, typed, command, prepared);
+    const run = {
+      ...this.#newRun(item, typed, command, prepared),
+      breakGlass: decision.brokeGlass ? breakGlass : undefined,
+    };
     const change: Change = { at: address.at, inbox: [{ id: item.id, state: 'done', run: run.id }], outbox: removal };
     if (decision.need === 'none') this.#start(item, run, change);
     else
@@ -225,6 +232,7 @@ export class Door {
       reason: undefined,
       where: whereOf(this.#house, item),
       undoOf: undefined,
+      breakGlass: undefined,
       message: undefined,
       madeAt: clock.now(),
       deadlineAt: undefined,
@@ -273,13 +281,13 @@ export class Door {
       ...change,
       runs: [{ ...waiting, deadlineAt: prompt.expiresAt }],
       prompts: [prompt],
-      outbox: [...(change.outbox ?? []), ...outbox],
+      outbox: [...(change.outbox ?? []), ...outbox, ...glassPages(house, about, waiting)],
       audit: [
         this.#audit(
           item,
           run.command,
           'asked',
-          { plan: run.plan, hash: run.planHash, need, code: prompt.code },
+          { plan: run.plan, hash: run.planHash, need, code: prompt.code, ...glassDetail(run) },
           run.id,
         ),
       ],

@@ -43,7 +43,14 @@ export function isJoined(house: House, site: string, user: UserId): boolean {
 /** Asks the policy, with all that it has to know. */
 export function permit(
   house: House,
-  ask: { site: string; actor: UserId; proof: Proof; rule: CommandRule; touches?: Touches },
+  ask: {
+    site: string;
+    actor: UserId;
+    proof: Proof;
+    rule: CommandRule;
+    touches?: Touches;
+    breakGlass?: string | undefined;
+  },
 ): Decision {
   const ports = house.ports(ask.site);
   return decide({
@@ -60,6 +67,7 @@ export function permit(
     },
     ...(ask.touches === undefined ? {} : { touches: ask.touches }),
     limits: house.settings.limits,
+    breakGlass: ask.breakGlass,
   });
 }
 

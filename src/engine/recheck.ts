@@ -26,6 +26,7 @@ export async function recheck(
   const caller = {
     user: run.actor,
     role: ports.operators.find(run.actor)?.role,
+    proof: run.proof,
     room: run.where?.room,
     thread: run.where?.thread,
     at: run.madeAt,
@@ -34,7 +35,8 @@ export async function recheck(
   const args = checkArgs(typed, house.catalogue, context);
   const again = await inTime(house, Promise.resolve(command.prepare(args, portsFor(command, ports), caller)));
   const rule = house.catalogue.ruleOf(run.command, command);
-  const decision = permit(house, { site: run.site, actor: run.actor, proof: run.proof, rule, touches: again.touches });
+  const { site, actor, proof, breakGlass } = run;
+  const decision = permit(house, { site, actor, proof, rule, touches: again.touches, breakGlass });
   if (!decision.allow) throw new OpsError('denied', decision.why);
   if (
     stronger(prompt.need, decision.need) !== prompt.need ||

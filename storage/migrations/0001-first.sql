@@ -13,7 +13,7 @@ CREATE INDEX inbox_open ON inbox (id) WHERE state = 'new';
 CREATE TABLE runs (
   id INTEGER PRIMARY KEY, rev INTEGER NOT NULL, site TEXT NOT NULL, key TEXT NOT NULL, actor TEXT NOT NULL,
   proof TEXT NOT NULL, command TEXT NOT NULL, args TEXT NOT NULL, shape TEXT NOT NULL, plan TEXT NOT NULL,
-  plan_hash TEXT NOT NULL, touches TEXT NOT NULL, state TEXT NOT NULL, reason TEXT, "where" TEXT, undo_of INTEGER,
+  plan_hash TEXT NOT NULL, touches TEXT NOT NULL, state TEXT NOT NULL, reason TEXT, "where" TEXT, undo_of INTEGER, break_glass TEXT,
   message INTEGER, made_at INTEGER NOT NULL, deadline_at INTEGER, begun_at INTEGER, ended_at INTEGER, build TEXT NOT NULL
 ) STRICT;
 CREATE INDEX runs_open ON runs (state) WHERE state IN ('taken', 'asking', 'waiting', 'running', 'stopping');

@@ -32,6 +32,7 @@ function openHouse(options: { verifies?: 'each' | 'never' } = {}) {
   const caller: Caller = {
     user: '@alice:example.org' as UserId,
     role: 'operator',
+    proof: 'clear',
     room: undefined,
     thread: undefined,
     at: 0,

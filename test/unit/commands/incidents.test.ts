@@ -30,6 +30,7 @@ const ports = () => ({ incidents: desk.desk, operators: desk.storage.operators, 
 const caller = (set: Partial<Caller> = {}): Caller => ({
   user: user('bob'),
   role: 'operator',
+  proof: 'clear',
   room,
   thread: undefined,
   at: desk.clock.now(),

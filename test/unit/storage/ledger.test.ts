@@ -30,6 +30,7 @@ const run = (id: number, set: Partial<Run> = {}): Run => ({
   reason: undefined,
   where: { room: opsRoom, thread: undefined, event: '$1' },
   undoOf: undefined,
+  breakGlass: undefined,
   message: undefined,
   madeAt: 1,
   deadlineAt: undefined,
