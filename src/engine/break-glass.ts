@@ -15,7 +15,7 @@ export function glassPages(house: House, address: Address, run: Run): NewOutboxR
     .map(({ user }) => user);
   const reply = {
     title: `🔴 Break glass: ${run.actor} does ${runTitle(run)} from the shell, without a second person.`,
-    blocks: [{ kind: 'text' as const, lines: [`Their reason: ${run.breakGlass}`, `${runName(run.id)}`] }],
+    blocks: [{ kind: 'text' as const, lines: [`Their reason: ${run.breakGlass}`, runName(run.id)] }],
     offers: [
       { text: 'Look', command: `${house.settings.prefix}run ${runName(run.id)}` },
       { text: 'Stop it', command: `${house.settings.prefix}cancel ${runName(run.id)}` },
