@@ -13,6 +13,7 @@ import type { Log } from '#domain/log.ts';
 import type { Person } from '#domain/operators.ts';
 import type { OutboxRow } from '#domain/outbox.ts';
 import type { RoomId } from '#domain/rooms.ts';
+import { Scrubber } from '#domain/scrubber.ts';
 import { Approvals } from '#engine/approvals.ts';
 import { Catalogue } from '#engine/catalogue.ts';
 import type { Command } from '#engine/command.ts';
@@ -50,7 +51,7 @@ const firstLookMs = 1000;
 const graceMs = 5000;
 const syncStaleMs = 120_000;
 
-export type AppOverrides = { clock?: Clock; log: Log; stop?: AbortSignal };
+export type AppOverrides = { clock?: Clock; log: Log; stop?: AbortSignal; scrubber?: Scrubber };
 export interface App extends AsyncDisposable {
   readonly bot: BotInfo;
 }
@@ -62,17 +63,19 @@ export const loadCommands = (): Promise<Map<string, Command>> =>
 
 /** Everything put together, from the memory up to the sync, which comes last; it stops in reverse. */
 export async function openApp(settings: Settings, overrides: AppOverrides): Promise<App> {
-  const { log } = overrides;
+  const { log, scrubber = new Scrubber() } = overrides;
   const clock = overrides.clock ?? new SystemClock();
   await using stack = new AsyncDisposableStack();
-  const storage = stack.use(openStorage({ file: join(settings.dataDir, 'opsroom.db'), people: fixedPeople(settings) }));
+  const storage = stack.use(
+    openStorage({ file: join(settings.dataDir, 'opsroom.db'), people: fixedPeople(settings), scrubber }),
+  );
   const { ledger } = storage;
   const [commands, checks, jobs, matrix, parts] = await Promise.all([
     loadCommands(),
     loadChecks(),
     loadJobs(),
     openSession({ settings: settings.matrix, ledger, clock, log, stop: overrides.stop }),
-    openParts(settings, clock),
+    openParts(settings, clock, scrubber),
   ]);
   stack.use(parts);
   const { request } = matrix.connection;
@@ -224,7 +227,7 @@ export async function openApp(settings: Settings, overrides: AppOverrides): Prom
     sync.lastAnswerMs !== undefined && clock.monotonicMs() - sync.lastAnswerMs < syncStaleMs;
   const partStates = () => [{ part: 'sync', ready: syncIsFresh() }];
   const receive = (signals: Signal[]): void => void watch.alerter.receive(signals);
-  const server = await openServe({ settings, site, clock, log, metrics, parts: partStates, receive });
+  const server = await openServe({ settings, site, clock, log, scrubber, metrics, parts: partStates, receive });
   if (server) stack.use(server);
   stack.use(everyMinute(() => calmly(ring, log)));
   ring();

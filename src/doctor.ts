@@ -2,7 +2,7 @@ import type { Writable } from 'node:stream';
 import { parseArgs } from 'node:util';
 import type { Clock } from '#domain/clock.ts';
 import { OpsError } from '#domain/errors.ts';
-import { Secret } from '#domain/secret.ts';
+import { Scrubber } from '#domain/scrubber.ts';
 import { openSynapse } from '#adapters/synapse/open.ts';
 import { SystemClock } from '#adapters/system/clock.ts';
 import { databaseLooks } from './doctor/databases.ts';
@@ -26,7 +26,7 @@ const columnWidth = 16;
 export async function doctor(
   argv: readonly string[],
   output: Writable,
-  clock: Clock = new SystemClock(),
+  { clock = new SystemClock(), scrubber = new Scrubber() }: { clock?: Clock; scrubber?: Scrubber } = {},
 ): Promise<number> {
   const { file, help } = readFlags(argv);
   if (help) {
@@ -38,8 +38,7 @@ export async function doctor(
       hint: 'npm start -- init makes such a file.',
     });
   }
-  const settings = loadSettings({ file });
-  const clean = redactor(settings);
+  const settings = loadSettings({ file, scrubber });
   await using stack = new AsyncDisposableStack();
   const looks = await openLooks(settings, clock, stack);
   const marks: Mark[] = [];
@@ -48,7 +47,7 @@ export async function doctor(
   for (const [at, finding] of findings.entries()) {
     const found = await finding;
     marks.push(found.mark);
-    output.write(`${clean(lineOf(looks[at]?.part ?? '', found))}\n`);
+    output.write(`${scrubber.text(lineOf(looks[at]?.part ?? '', found))}\n`);
   }
   output.write(`\n${summary(marks)}\n`);
   return marks.includes('wrong') ? 1 : 0;
@@ -92,21 +91,4 @@ function summary(marks: readonly Mark[]): string {
   const rest = [warnings > 0 && `${warnings} to look at`, left > 0 && `${left} off`].filter((text) => text !== false);
   const others = rest.length === 0 ? '' : ` (${rest.join(', ')})`;
   return bad === 0 ? `All that is set up works${others}.` : `${bad} wrong${others}.`;
-}
-
-/** The last guard: what an error of some program quotes must not carry a secret out. */
-function redactor(settings: Settings): (line: string) => string {
-  const secrets = secretsIn(settings).flatMap((secret) => [
-    secret,
-    URL.parse(secret)?.password ?? '',
-    encodeURIComponent(secret),
-  ]);
-  const long = [...new Set(secrets)].filter((secret) => secret !== '').sort((a, b) => b.length - a.length);
-  return (line) => long.reduce((text, secret) => text.replaceAll(secret, '***'), line);
-}
-
-function secretsIn(value: unknown): string[] {
-  if (value instanceof Secret) return [value.reveal()];
-  if (typeof value !== 'object' || value === null) return [];
-  return Object.values(value).flatMap(secretsIn);
 }

@@ -2,6 +2,7 @@ import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
 import yargs from 'yargs-parser';
 import { asOpsError, OpsError } from '#domain/errors.ts';
+import { Scrubber } from '#domain/scrubber.ts';
 
 const usage = `Opsroom runs a Matrix homeserver from a Matrix room.
 
@@ -64,6 +65,9 @@ function readFlags(argv: string[]): Flags & { command: string | undefined; help:
 /** Runs what was asked for; gives the exit code. Errors are told on stderr, without a stack. */
 async function run(argv: string[]): Promise<number> {
   const stop = stopSignal();
+  const scrubber = new Scrubber();
+  // Node would print the error as it is, with whatever secret it quotes.
+  process.on('uncaughtException', (error) => process.exit(tell(error, scrubber)));
   try {
     const flags = readFlags(argv);
     if (flags.help) {
@@ -76,7 +80,8 @@ async function run(argv: string[]): Promise<number> {
     }
     if (flags.command === 'doctor') {
       const { doctor } = await import('./doctor.ts');
-      return await doctor([...(flags.settings ? ['--settings', flags.settings] : []), ...flags.rest], process.stdout);
+      const given = [...(flags.settings ? ['--settings', flags.settings] : []), ...flags.rest];
+      return await doctor(given, process.stdout, { scrubber });
     }
     if (flags.settings !== undefined && (flags.fresh || flags.script !== undefined)) {
       throw new OpsError('invalid', '--fresh and --script are for the sandbox, which takes no --settings.', {
@@ -85,11 +90,11 @@ async function run(argv: string[]): Promise<number> {
     }
     const { settingsFile } = await import('./settings.ts');
     const file = settingsFile(flags.settings);
-    if (file === undefined) return await runSandbox(flags, stop);
-    return await runBot(file, flags, stop);
+    if (file === undefined) return await runSandbox(flags, stop, scrubber);
+    return await runBot(file, flags, stop, scrubber);
   } catch (error) {
     if (stop.aborted) return exitCodes.fine;
-    return tell(error);
+    return tell(error, scrubber);
   }
 }
 
@@ -112,21 +117,21 @@ const stopped = (signal: AbortSignal): Promise<void> =>
     else signal.addEventListener('abort', () => resolve(), { once: true });
   });
 
-async function runBot(file: string, flags: Flags, stop: AbortSignal): Promise<number> {
+async function runBot(file: string, flags: Flags, stop: AbortSignal, scrubber: Scrubber): Promise<number> {
   const [{ loadSettings }, { openApp }, { openLog }] = await Promise.all([
     import('./settings.ts'),
     import('./app.ts'),
     import('#adapters/system/log.ts'),
   ]);
-  const settings = loadSettings({ file });
-  const log = openLog({ level: flags.logLevel, format: flags.logFormat });
-  await using app = await openApp(settings, { log, stop });
+  const settings = loadSettings({ file, scrubber });
+  const log = openLog({ level: flags.logLevel, format: flags.logFormat, scrubber });
+  await using app = await openApp(settings, { log, stop, scrubber });
   await stopped(stop);
   log.info({ bot: app.bot.user }, 'stopping');
   return exitCodes.fine;
 }
 
-async function runSandbox(flags: Flags, stop: AbortSignal): Promise<number> {
+async function runSandbox(flags: Flags, stop: AbortSignal, scrubber: Scrubber): Promise<number> {
   const { openSandbox } = await import('./sandbox/open.ts');
   await using sandbox = await openSandbox({ fresh: flags.fresh, script: flags.script, stop });
   const [{ loadSettings }, { openApp }, { openLog }] = await Promise.all([
@@ -134,15 +139,15 @@ async function runSandbox(flags: Flags, stop: AbortSignal): Promise<number> {
     import('./app.ts'),
     import('#adapters/system/log.ts'),
   ]);
-  const log = openLog({ level: flags.logLevel, format: flags.logFormat, write: sandbox.botLog });
-  await using app = await openApp(loadSettings({ file: sandbox.settingsFile }), { log, stop });
+  const log = openLog({ level: flags.logLevel, format: flags.logFormat, write: sandbox.botLog, scrubber });
+  await using app = await openApp(loadSettings({ file: sandbox.settingsFile, scrubber }), { log, stop, scrubber });
   return await sandbox.prompt(app.bot);
 }
 
-function tell(error: unknown): number {
+function tell(error: unknown, scrubber: Scrubber): number {
   const ops = asOpsError(error);
   const cause = ops.kind === 'internal' && ops.cause instanceof Error ? ` ${ops.cause.stack ?? ops.cause.message}` : '';
-  process.stderr.write(`${ops.message}${cause}\n${ops.hint === undefined ? '' : `${ops.hint}\n`}`);
+  process.stderr.write(scrubber.text(`${ops.message}${cause}\n${ops.hint === undefined ? '' : `${ops.hint}\n`}`));
   if (ops.kind === 'held') return exitCodes.held;
   return ops.kind === 'invalid' || ops.kind === 'misconfigured' ? exitCodes.wrong : exitCodes.failed;
 }

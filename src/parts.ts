@@ -9,6 +9,7 @@ import { openSynapse } from '#adapters/synapse/open.ts';
 import { FileHandover } from '#adapters/system/handover.ts';
 import type { UserId } from '#domain/accounts.ts';
 import type { Clock } from '#domain/clock.ts';
+import type { Scrubber } from '#domain/scrubber.ts';
 import type { Ports } from '#engine/ports.ts';
 import { version } from './version.ts';
 import type { Settings } from './settings.ts';
@@ -24,7 +25,7 @@ export interface Parts extends AsyncDisposable {
 }
 
 /** Opens each; none of them has to be up. */
-export async function openParts(settings: Settings, clock: Clock): Promise<Parts> {
+export async function openParts(settings: Settings, clock: Clock, scrubber: Scrubber): Promise<Parts> {
   await using stack = new AsyncDisposableStack();
   const synapse = stack.use(
     await openSynapse({
@@ -33,6 +34,7 @@ export async function openParts(settings: Settings, clock: Clock): Promise<Parts
       clock,
       serverName: settings.matrix.userId.slice(settings.matrix.userId.indexOf(':') + 1),
       chatToken: settings.matrix.accessToken.reveal(),
+      learn: (token) => scrubber.learn(token, 'a login-as token'),
     }),
   );
   const ports: Parts['ports'] = {

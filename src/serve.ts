@@ -8,6 +8,7 @@ import type { Severity, Signal } from '#domain/incidents.ts';
 import type { Ledger } from '#domain/ledger.ts';
 import type { Log } from '#domain/log.ts';
 import type { OutboxRow } from '#domain/outbox.ts';
+import type { Scrubber } from '#domain/scrubber.ts';
 import type { Settings } from './settings.ts';
 
 /** What the bot tells of itself in numbers, from its memory at the moment it is asked. */
@@ -67,11 +68,12 @@ export async function openServe(input: {
   site: string;
   clock: Clock;
   log: Log;
+  scrubber: Scrubber;
   metrics: Metrics;
   parts: () => PartState[];
   receive: (signals: Signal[]) => void;
 }): Promise<HttpServer | undefined> {
-  const { settings, site, clock, log, metrics, receive } = input;
+  const { settings, site, clock, log, scrubber, metrics, receive } = input;
   if (!settings.http) return undefined;
   const hooks = hookRoutes({
     site,
@@ -82,5 +84,5 @@ export async function openServe(input: {
     refused: (path) => metrics.hookRefused(path),
   });
   const routes = new Map([...healthRoutes(input.parts), ...hooks, ['/metrics', metrics.route()] as const]);
-  return openHttpServer({ listen: settings.http.listen, routes, log });
+  return openHttpServer({ listen: settings.http.listen, routes, log, scrubber });
 }

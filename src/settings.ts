@@ -9,6 +9,7 @@ import { roster, settings as postgres } from '#adapters/postgres/settings.ts';
 import { sources } from '#adapters/prometheus/settings.ts';
 import { settings as synapse } from '#adapters/synapse/settings.ts';
 import { OpsError } from '#domain/errors.ts';
+import type { Scrubber } from '#domain/scrubber.ts';
 import { Secret } from '#domain/secret.ts';
 import { filePath, hostAndPort, timeZone } from '#domain/setting.ts';
 import { explainIssues, type SettingPath, type SettingProblem, showPath } from '#engine/settings-text.ts';
@@ -77,8 +78,14 @@ export const settingsFile = (given: string | undefined, env: Environment = proce
   given ?? (env['OPSROOM_SETTINGS'] === '' ? undefined : env['OPSROOM_SETTINGS']);
 
 /** Throws `invalid` with every problem at once, each with its line and key and never with a value. */
-export function loadSettings(options: { file: string; env?: Environment; readFile?: ReadFile }): Settings {
-  const { env = process.env, readFile = fromDisk } = options;
+export function loadSettings(options: {
+  file: string;
+  env?: Environment;
+  readFile?: ReadFile;
+  /** Is told of every secret as it is read, so also of those of a file that is refused. */
+  scrubber?: Scrubber;
+}): Settings {
+  const { env = process.env, readFile = fromDisk, scrubber } = options;
   const file = resolve(options.file);
   const lines = new LineCounter();
   const document = parseDocument(readText(file, readFile), { lineCounter: lines, prettyErrors: false });
@@ -87,7 +94,12 @@ export function loadSettings(options: { file: string; env?: Environment; readFil
     throw refusal(file, where);
   }
   const problems: SettingProblem[] = [];
-  const readSecret = secretReader(dirname(file), env, readFile);
+  const read = secretReader(dirname(file), env, readFile);
+  const readSecret: SecretReader = (reference, path) => {
+    const secret = read(reference, path);
+    if (secret instanceof Secret) scrubber?.keep(secret, showPath(path));
+    return secret;
+  };
   const tree = replaceSecrets(plainValue(document, file), [], readSecret, problems);
   const result = schema.safeParse(tree);
   if (!result.success) {
@@ -144,7 +156,7 @@ function whyUnreadable(error: unknown): string {
   return typeof code === 'string' ? code : 'it cannot be read';
 }
 
-type SecretReader = (reference: { file: string } | { env: string }) => Secret | { problem: string };
+type SecretReader = (reference: { file: string } | { env: string }, path: SettingPath) => Secret | { problem: string };
 
 function secretReader(directory: string, env: Environment, readFile: ReadFile): SecretReader {
   const fromFile = (file: string): Secret | { problem: string } => {
@@ -174,7 +186,7 @@ function replaceSecrets(value: unknown, path: SettingPath, read: SecretReader, p
   if (Array.isArray(value)) return value.map((item, at) => replaceSecrets(item, [...path, at], read, problems));
   if (typeof value !== 'object' || value === null) return value;
   if (isReference(value)) {
-    const secret = read(value);
+    const secret = read(value, path);
     if (secret instanceof Secret) return secret;
     problems.push({ path, text: secret.problem });
     return value;

@@ -7,9 +7,11 @@ import type { Incident, IncidentLogEntry, Page } from '#domain/incidents.ts';
 import type { Change, Hold, IdKind, Ledger, Slot, TakenAway } from '#domain/ledger.ts';
 import type { Prompt } from '#domain/prompts.ts';
 import type { Run, RunState, Step } from '#domain/runs.ts';
+import { Scrubber } from '#domain/scrubber.ts';
 import { SqliteAudit } from './audit.ts';
 import { SqliteInbox } from './inbox.ts';
 import { SqliteOutbox } from './outbox.ts';
+import { scrubBatch, scrubChange } from './scrub.ts';
 import type { Tables } from './tables.ts';
 import { unsynced } from './unsynced.ts';
 
@@ -23,9 +25,11 @@ export class SqliteLedger implements Ledger {
   readonly #outbox: SqliteOutbox;
   readonly #audit: SqliteAudit;
   readonly #nextId: Record<IdKind, number>;
+  readonly #scrubber: Scrubber;
   #onOutbox: () => void = () => {};
 
-  constructor(db: Database.Database, tables: Tables, instance: string) {
+  constructor(db: Database.Database, tables: Tables, instance: string, scrubber = new Scrubber()) {
+    this.#scrubber = scrubber;
     this.#db = db;
     this.#tables = tables;
     this.#inbox = new SqliteInbox(db, tables);
@@ -54,7 +58,8 @@ export class SqliteLedger implements Ledger {
 
   commit(change: Change): void {
     try {
-      this.#db.transaction(() => this.#write(change))();
+      const clean = scrubChange(change, this.#scrubber);
+      this.#db.transaction(() => this.#write(clean))();
     } catch (error) {
       this.#audit.rewind();
       if (error instanceof OpsError) throw error;
@@ -120,7 +125,7 @@ export class SqliteLedger implements Ledger {
       this.#db,
       this.#db.transaction(() => {
         for (const { txn, event } of batch.said ?? []) this.#outbox.said(txn, event);
-        return this.#inbox.take(batch);
+        return this.#inbox.take(scrubBatch(batch, this.#scrubber));
       }),
     );
   newItems: Ledger['newItems'] = (limit) => this.#inbox.newItems(limit);
@@ -180,7 +185,7 @@ export class SqliteLedger implements Ledger {
   noteAttempt = (id: number, at: EpochMs): void => unsynced(this.#db, () => this.#outbox.noteAttempt(id, at));
   settleOutbox: Ledger['settleOutbox'] = (id, state, set) => {
     if (state === 'sent') unsynced(this.#db, () => this.#outbox.settle(id, state, set));
-    else this.#outbox.settle(id, state, set);
+    else this.#outbox.settle(id, state, this.#scrubber.value(set));
   };
   hastenOutbox: Ledger['hastenOutbox'] = (now) => this.#outbox.hasten(now);
   outboxDepth: Ledger['outboxDepth'] = () => this.#outbox.depth();

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
 import { OpsError } from '#domain/errors.ts';
 import type { Person } from '#domain/operators.ts';
+import type { Scrubber } from '#domain/scrubber.ts';
 import { SqliteLedger } from './ledger.ts';
 import { migrate } from './migrate.ts';
 import { SqliteOperators } from './operators.ts';
@@ -22,7 +23,7 @@ export type Storage = {
  * under `BEGIN EXCLUSIVE`, so it ends with the process and the main file stays readable by others. Throws `held`
  * or `misconfigured`.
  */
-export function openStorage(options: { file: string; people?: readonly Person[] }): Storage {
+export function openStorage(options: { file: string; people?: readonly Person[]; scrubber?: Scrubber }): Storage {
   const { file } = options;
   const stack = new DisposableStack();
   try {
@@ -41,8 +42,8 @@ export function openStorage(options: { file: string; people?: readonly Person[] 
     const instance = instanceOf(db);
     const disposal = stack.move();
     return {
-      ledger: new SqliteLedger(db, openTables(db), instance),
-      readings: new SqliteReadings(db),
+      ledger: new SqliteLedger(db, openTables(db), instance, options.scrubber),
+      readings: new SqliteReadings(db, options.scrubber),
       operators: new SqliteOperators(db, options.people ?? []),
       [Symbol.dispose]: () => disposal.dispose(),
     };

@@ -1,6 +1,7 @@
 import type Database from 'better-sqlite3';
 import type { EpochMs } from '#domain/clock.ts';
 import type { Reading, Readings } from '#domain/readings.ts';
+import { Scrubber } from '#domain/scrubber.ts';
 import { unsynced } from './unsynced.ts';
 
 type SqlReading = { series: string; at: number; value: number | null; note: string | null };
@@ -12,9 +13,11 @@ const readingOf = (row: unknown): Reading => {
 /** The history of the checks. */
 export class SqliteReadings implements Readings {
   readonly #db: Database.Database;
+  readonly #scrubber: Scrubber;
 
-  constructor(db: Database.Database) {
+  constructor(db: Database.Database, scrubber = new Scrubber()) {
     this.#db = db;
+    this.#scrubber = scrubber;
   }
 
   put(site: string, readings: Reading[]): void {
@@ -22,7 +25,9 @@ export class SqliteReadings implements Readings {
       'INSERT OR REPLACE INTO readings (site, series, at, value, note) VALUES (?, ?, ?, ?, ?)',
     );
     const all = this.#db.transaction(() => {
-      for (const { series, at, value, note } of readings) insert.run(site, series, at, value ?? null, note ?? null);
+      for (const { series, at, value, note } of readings) {
+        insert.run(site, series, at, value ?? null, note === undefined ? null : this.#scrubber.text(note));
+      }
     });
     unsynced(this.#db, all);
   }

@@ -4,10 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { AudioSource, LocalAudioTrack, Room, TrackPublishOptions } from '@livekit/rtc-node';
-import { AccessToken } from 'livekit-server-sdk';
+import { AccessToken, RoomServiceClient } from 'livekit-server-sdk';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { openLiveKit } from '#adapters/livekit/open.ts';
 import { SystemClock } from '#adapters/system/clock.ts';
+import { openLog } from '#adapters/system/log.ts';
 import { openStack, type Stack } from '#sandbox/stack.ts';
 import { callToken, signal } from '#test/contract/call-world.ts';
 import { ScriptedServer } from './scripted-server.ts';
@@ -37,9 +38,24 @@ describe('with a real LiveKit', () => {
       const error: unknown = await call().catch((thrown: unknown) => thrown);
       expect(error).toMatchObject({ kind: 'misconfigured', effect: 'none' });
       const everything = inspect(error, { depth: 20, showHidden: true });
-      expect(everything).toContain('***');
+      expect(everything).toContain('<secret>');
       expect(everything).not.toMatch(jwt);
     }
+  });
+
+  test("G1: LiveKit's own error repeats the whole token, and the log hides it", async () => {
+    const client = new RoomServiceClient(url, real.apiKey, keys.apiSecret, { failover: false });
+    const error: unknown = await client.listRooms().catch((thrown: unknown) => thrown);
+    expect(inspect(error, { depth: 20, showHidden: true })).toMatch(jwt);
+    const lines: string[] = [];
+    for (const format of ['json', 'pretty'] as const) {
+      const log = openLog({ level: 'trace', format, write: (line) => void lines.push(line) });
+      log.error({ error, cause: error, text: String(error) }, String(error));
+    }
+    expect(lines).toHaveLength(2);
+    expect(lines.join('')).toContain('<secret>');
+    expect(lines.join('')).not.toMatch(jwt);
+    expect(JSON.parse(lines[0]!)).toMatchObject({ level: 50 });
   });
 
   test('what is told of a call holds no TURN password', async () => {

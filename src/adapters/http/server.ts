@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { OpsError } from '#domain/errors.ts';
 import type { Log } from '#domain/log.ts';
+import { Scrubber } from '#domain/scrubber.ts';
 
 export type Answer = { status: number; body: string; type?: string; headers?: Record<string, string> };
 export type Asked = { headers: IncomingMessage['headers']; body: Buffer };
@@ -37,9 +38,10 @@ export async function openHttpServer(options: {
   routes: ReadonlyMap<string, Route>;
   log: Log;
   limits?: HttpLimits;
+  scrubber?: Scrubber;
 }): Promise<HttpServer> {
-  const { listen, routes, log, limits = defaultLimits } = options;
-  const desk = new Reception(routes, limits, log);
+  const { listen, routes, log, limits = defaultLimits, scrubber = new Scrubber() } = options;
+  const desk = new Reception({ routes, limits, log, scrubber });
   const server = createServer(
     {
       headersTimeout: limits.idleMs,
@@ -87,12 +89,14 @@ class Reception {
   readonly #routes: ReadonlyMap<string, Route>;
   readonly #limits: HttpLimits;
   readonly #log: Log;
+  readonly #scrubber: Scrubber;
   #openBytes = 0;
 
-  constructor(routes: ReadonlyMap<string, Route>, limits: HttpLimits, log: Log) {
-    this.#routes = routes;
-    this.#limits = limits;
-    this.#log = log;
+  constructor(parts: { routes: ReadonlyMap<string, Route>; limits: HttpLimits; log: Log; scrubber: Scrubber }) {
+    this.#routes = parts.routes;
+    this.#limits = parts.limits;
+    this.#log = parts.log;
+    this.#scrubber = parts.scrubber;
   }
 
   async receive(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -106,7 +110,7 @@ class Reception {
     }
     // What wasn't read of the body can't be told from a next request, so the connection ends with the answer.
     if (!request.complete) response.setHeader('connection', 'close');
-    const body = Buffer.from(answer.body);
+    const body = Buffer.from(this.#scrubber.text(answer.body));
     response.writeHead(answer.status, {
       'content-type': answer.type ?? 'text/plain; charset=utf-8',
       'content-length': body.length,

@@ -1,12 +1,12 @@
 import { type Effect, OpsError } from '#domain/errors.ts';
+import { hideShapes } from '#domain/secret-shapes.ts';
 
 // LiveKit's 401 repeats the whole token, and its answers carry TURN passwords.
-const jwtPattern = /eyJ[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*){0,2}/g;
 const turnPattern = /("?turn_?password"?\s*[:=]\s*)"[^"]*"/gi;
 
 /** Text from the server or its SDK, safe for logs: without tokens and TURN passwords, one line, not too long. */
 export const scrub = (text: string): string =>
-  text.replaceAll(jwtPattern, '***').replaceAll(turnPattern, '$1***').replaceAll(/\s+/g, ' ').slice(0, 300);
+  hideShapes(text.replaceAll(turnPattern, '$1<secret>')).replaceAll(/\s+/g, ' ').slice(0, 300);
 
 /** What the SDK throws: `ServerError` with status and mostly a code, or what `fetch` threw. */
 type Thrown = { name?: string; message?: string; status?: number; code?: string; cause?: { code?: string } };

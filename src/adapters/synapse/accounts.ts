@@ -29,8 +29,10 @@ export class SynapseAccounts implements Accounts {
   readonly #api: SynapseApi;
   readonly #identity: AdminIdentity;
   readonly #clock: Clock;
+  readonly #learn: (token: string) => void;
 
-  constructor(api: SynapseApi, identity: AdminIdentity, clock: Clock) {
+  constructor(api: SynapseApi, identity: AdminIdentity, clock: Clock, learn: (token: string) => void = () => {}) {
+    this.#learn = learn;
     this.#api = api;
     this.#identity = identity;
     this.#clock = clock;
@@ -205,6 +207,7 @@ export class SynapseAccounts implements Accounts {
       answer: z.object({ access_token: z.string() }),
       doing: `act for ${user}`,
     });
+    this.#learn(data.access_token);
     return new SynapsePuppet(this.#api, user, data.access_token);
   }
 

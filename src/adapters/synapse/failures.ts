@@ -1,4 +1,5 @@
 import { type ErrorKind, OpsError } from '#domain/errors.ts';
+import { hideShapes } from '#domain/secret-shapes.ts';
 
 /** What is being done, as far as an error has to know it. */
 export type Doing = {
@@ -17,13 +18,11 @@ type Exchange = { timeoutMs: number; closing: boolean; secrets: string[] };
 type Kind = { kind: ErrorKind; why: string; hint?: string };
 
 const mend = 'On the host, npm start -- init makes new tokens.';
-// Synapse's access, refresh and login tokens, and those of its authentication service.
-const tokenPattern = /\b(sy[tr]|syl|m[acp]t|m[ac]r)_[A-Za-z0-9_-]+/g;
 
 /** Text that came from outside, safe to show: no token, no password of the request, one line, not too long. */
 export function scrub(text: string, secrets: string[]): string {
-  let clean = text.replaceAll(tokenPattern, '***');
-  for (const secret of secrets) if (secret !== '') clean = clean.replaceAll(secret, '***');
+  let clean = hideShapes(text);
+  for (const secret of secrets) if (secret !== '') clean = clean.replaceAll(secret, '<secret>');
   return clean.replaceAll(/\s+/g, ' ').slice(0, 300);
 }
 

@@ -19,6 +19,8 @@ export type SynapseSettings = {
   adminUser?: UserId;
   /** The chat account's token, for `tokens` only. */
   chatToken?: string;
+  /** Is told of each token that is made for a user, so that it is hidden wherever it turns up. */
+  learn?: (token: string) => void;
   readTimeoutMs?: number;
   writeTimeoutMs?: number;
 };
@@ -44,7 +46,7 @@ export async function openSynapse(settings: SynapseSettings): Promise<Synapse> {
   await identity.ask(firstAskTimeoutMs).catch(() => undefined);
   const watching = identity.watch(api.closing);
   return {
-    accounts: new SynapseAccounts(api, identity, clock),
+    accounts: new SynapseAccounts(api, identity, clock, settings.learn),
     rooms: new SynapseRooms(api),
     tokens: new SynapseTokens(api, chatToken === undefined ? undefined : { token: chatToken }),
     probes: new SynapseProbes(api, identity, clock),

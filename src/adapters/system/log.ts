@@ -1,17 +1,35 @@
 import pino from 'pino';
 import type { Log } from '#domain/log.ts';
+import { Scrubber } from '#domain/scrubber.ts';
 
-export type LogOptions = { level: string; format: 'json' | 'pretty'; write?: (line: string) => void };
+export type LogOptions = {
+  level: string;
+  format: 'json' | 'pretty';
+  write?: (line: string) => void;
+  /** By default only what looks like a secret is hidden. */
+  scrubber?: Scrubber;
+};
 
-/** One JSON line each on stderr; `pretty` is one short line for people. */
+/** One JSON line each on stderr, without secrets; `pretty` is one short line for people. */
 export function openLog(options: LogOptions): Log {
   const write = options.write ?? ((line: string) => process.stderr.write(line));
-  const stream = { write: (line: string) => write(options.format === 'pretty' ? pretty(line) : line) };
+  const scrubber = options.scrubber ?? new Scrubber();
+  const shown = options.format === 'pretty' ? pretty : (line: string) => line;
+  const stream = { write: (line: string) => write(shown(scrubber.text(line))) };
   return pino({ level: options.level, base: null, serializers: { error: told, cause: told } }, stream);
 }
 
+type Parsed = Record<string, unknown> & { level: number; time: number };
+
 function pretty(line: string): string {
-  const { level, time, msg, ...fields } = JSON.parse(line) as Record<string, unknown> & { level: number; time: number };
+  let parsed: Parsed;
+  try {
+    parsed = JSON.parse(line) as Parsed;
+  } catch {
+    // What was hidden took a part of the line's own signs with it.
+    return line;
+  }
+  const { level, time, msg, ...fields } = parsed;
   const name = pino.levels.labels[level] ?? String(level);
   const at = new Date(time).toISOString().slice(11, 19);
   const rest = Object.entries(fields).map(
