@@ -1,5 +1,5 @@
 import { createWriteStream } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openApp } from '#src/app.ts';
@@ -11,8 +11,9 @@ import { openStack, type Stack, type StackOptions } from '#sandbox/stack.ts';
 import { call } from '#sandbox/synapse-client.ts';
 import { loadSettings } from '#src/settings.ts';
 import { BotProcess } from './fixtures/bot-process.ts';
-import type { Said } from './fixtures/heard.ts';
+import type { Heard, Said } from './fixtures/heard.ts';
 import { RoomListener } from './fixtures/room-listener.ts';
+import { SealedHouse } from './fixtures/sealed-house.ts';
 
 /** The first test on a machine installs and builds the parts. */
 export const installMs = 15 * 60_000;
@@ -21,6 +22,11 @@ export type OpsRoomOptions = {
   /** Settings other than the sandbox's, by section. */
   settings?: SettingsPatch;
   parts?: NonNullable<StackOptions['parts']>;
+  /**
+   * The ops room is an encrypted one of version 12, in which these people (alice and bob) speak through clients with
+   * crypto of their own. `later`: made without encryption; `sealed.encrypt()` switches it on.
+   */
+  encrypted?: { people?: readonly string[]; later?: boolean };
   /** Off: the bot speaks under Synapse's default limit. People never do: a test types faster than they. */
   liftBotLimit?: boolean;
 };
@@ -32,8 +38,10 @@ export type Asked = { command: string; prompt: Said };
 export class OpsRoom implements AsyncDisposable {
   readonly stack: Stack;
   readonly seeded: Seeded;
-  readonly room: RoomListener;
+  /** What alice hears in the room. */
+  readonly room: Heard;
   files: BotFiles;
+  readonly #house: SealedHouse | undefined;
   readonly #settings: SettingsPatch;
   readonly #closing: AsyncDisposableStack;
   #app: AsyncDisposable | undefined;
@@ -42,7 +50,8 @@ export class OpsRoom implements AsyncDisposable {
   private constructor(parts: {
     stack: Stack;
     seeded: Seeded;
-    room: RoomListener;
+    room: Heard;
+    house: SealedHouse | undefined;
     files: BotFiles;
     settings: SettingsPatch;
     closing: AsyncDisposableStack;
@@ -51,6 +60,7 @@ export class OpsRoom implements AsyncDisposable {
     this.seeded = parts.seeded;
     this.room = parts.room;
     this.files = parts.files;
+    this.#house = parts.house;
     this.#settings = parts.settings;
     this.#closing = parts.closing;
   }
@@ -64,12 +74,17 @@ export class OpsRoom implements AsyncDisposable {
     const stack = opening.use(await openStack({ dir, log: silent, seeded: true, ...(parts ? { parts } : {}) }));
     const seeded = await seed(stack, silent, { liftBotLimit });
     await Promise.all(['alice', 'bob', 'carol'].map((name) => limitSending(stack.synapse, idOf(stack, name), true)));
-    const files = await writeBotSettings(stack, seeded, settings);
-    const alice = seeded.people['alice']!;
-    const room = new RoomListener({ url: stack.synapse.url, token: alice.token, room: seeded.opsRoom.roomId });
-    opening.defer(() => room.stop());
-    await room.start();
-    return new OpsRoom({ stack, seeded, room, files, settings, closing: opening.move() });
+    const house = options.encrypted && opening.use(await openHouse(stack, seeded, options.encrypted));
+    const place = house ? { ...seeded, opsRoom: { ...seeded.opsRoom, roomId: house.room } } : seeded;
+    const files = await writeBotSettings(stack, place, settings);
+    const room = house ? house.peer('alice').in(house.room) : opening.use(await listen(stack, seeded));
+    return new OpsRoom({ stack, seeded: place, room, house, files, settings, closing: opening.move() });
+  }
+
+  /** The encrypted room and the clients in it. */
+  get sealed(): SealedHouse {
+    if (!this.#house) throw new Error('This ops room was opened without encryption.');
+    return this.#house;
   }
 
   get url(): string {
@@ -97,6 +112,7 @@ export class OpsRoom implements AsyncDisposable {
     const lines = createWriteStream(join(this.stack.dir, 'logs', 'bot.log'), { flags: 'a' });
     const log = openLog({ level: 'debug', format: 'json', write: (line) => void lines.write(line) });
     this.#app = await openApp(loadSettings({ file: this.files.settingsFile }), { log });
+    await this.meet();
   }
 
   async stopBot(): Promise<void> {
@@ -113,7 +129,17 @@ export class OpsRoom implements AsyncDisposable {
   async spawnBot(): Promise<BotProcess> {
     const bot = new BotProcess(['--settings', this.files.settingsFile]);
     await bot.ready();
+    await this.meet();
     return bot;
+  }
+
+  /** In an encrypted room: waits until the people's clients know the bot's device. What they say then is for it too. */
+  async meet(): Promise<void> {
+    if (this.#house?.isEncrypted !== true) return;
+    const token = (await readFile(join(this.stack.dir, 'bot', 'secrets', 'matrix-token'), 'utf8')).trim();
+    const path = '/_matrix/client/v3/account/whoami';
+    const { device_id: deviceId } = await call<{ device_id: string }>(this.url, 'GET', path, token);
+    await this.#house.know(this.bot, deviceId);
   }
 
   /** A client call by one of the people, or by the server's administrator. */
@@ -132,6 +158,7 @@ export class OpsRoom implements AsyncDisposable {
   }
 
   async send(who: string, type: string, content: object): Promise<string> {
+    if (this.#house) return this.#house.send(who, type, content);
     this.#transactions += 1;
     const room = encodeURIComponent(this.seeded.opsRoom.roomId);
     const path = `/_matrix/client/v3/rooms/${room}/send/${type}/e2e${process.pid}.${this.#transactions}`;
@@ -184,3 +211,14 @@ export class OpsRoom implements AsyncDisposable {
 const isWhole = (said: Said): boolean => said.mark?.kind === 'prompt' || said.mark?.outcome !== 'waiting';
 
 const idOf = (stack: Stack, name: string): string => `@${name}:${stack.serverName}`;
+
+async function listen(stack: Stack, { people, opsRoom }: Seeded): Promise<RoomListener> {
+  const room = new RoomListener({ url: stack.synapse.url, token: people['alice']!.token, room: opsRoom.roomId });
+  await room.start();
+  return room;
+}
+
+function openHouse(stack: Stack, seeded: Seeded, options: { people?: readonly string[]; later?: boolean }) {
+  const { people = ['alice', 'bob'], later = false } = options;
+  return SealedHouse.open(stack, seeded, { people, later, logFile: join(stack.dir, 'logs', 'peers.log') });
+}
