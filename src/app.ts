@@ -139,8 +139,8 @@ export async function openApp(settings: Settings, overrides: AppOverrides): Prom
     approvals: undefined as never,
   };
   const catalogue = new Catalogue(commands, (command) => missingPort(command, ports));
-  const { callerMs, twoPersonMs } = settings.approvals;
-  const doorSettings = { prefix: settings.prefix, callerMs, twoPersonMs, limits: settings.limits };
+  const { prefix, limits, roles } = settings;
+  const doorSettings = { prefix, ...settings.approvals, limits, roles };
   const house: House = {
     ledger,
     catalogue,

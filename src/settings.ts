@@ -13,7 +13,7 @@ import type { Scrubber } from '#domain/scrubber.ts';
 import { Secret } from '#domain/secret.ts';
 import { filePath, hostAndPort, timeZone } from '#domain/setting.ts';
 import { explainIssues, type SettingPath, type SettingProblem, showPath } from '#engine/settings-text.ts';
-import { approvals, backups, limits, onCall, people, reports, rules } from '#engine/settings.ts';
+import { approvals, backups, limits, onCall, people, reports, roles, rules } from '#engine/settings.ts';
 
 const schema = z.strictObject({
   dataDir: filePath()
@@ -30,6 +30,7 @@ const schema = z.strictObject({
     .describe('What a command begins with.'),
   matrix,
   people,
+  roles,
   approvals,
   limits,
   synapse,

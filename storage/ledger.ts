@@ -156,6 +156,11 @@ export class SqliteLedger implements Ledger {
     return this.#tables.runs.all(`WHERE ${where.join(' AND ') || '1'} ORDER BY id DESC LIMIT @limit`, asked);
   }
 
+  begunSince(at: EpochMs): Array<{ actor: UserId; command: string }> {
+    const sql = 'SELECT actor, command FROM runs WHERE begun_at > ?';
+    return this.#db.prepare(sql).all(at) as Array<{ actor: UserId; command: string }>;
+  }
+
   steps(run: number): Step[] {
     return this.#tables.steps.all('WHERE run = ? ORDER BY begun_at, key', run);
   }

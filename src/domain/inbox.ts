@@ -36,13 +36,19 @@ export type InboxItem = NewInboxItem & {
   run: number | undefined;
 };
 
-/** What the bot knows of a room from the sync: enough to say who is in it. */
+/** What the bot knows of a room from the sync: who is in it, who may what there, and who may look in. */
 export type RoomFacts = {
   room: RoomId;
   joined: UserId[];
   encrypted: boolean;
   joinRule: string | undefined;
   version: string | undefined;
+  /** Who made it, with those made its equals; undefined as long as that isn't known. */
+  creators?: UserId[];
+  /** m.room.power_levels; undefined when the room has none. */
+  power?: { users: { [user: string]: number }; usersDefault: number };
+  historyVisibility?: string;
+  guestAccess?: string;
 };
 
 /** One batch of a stream: the items and the position commit together, so the position is never ahead of the items. */

@@ -82,6 +82,8 @@ export interface Ledger {
     command?: string;
     limit?: number;
   }): Run[];
+  /** Who began which change since then. */
+  begunSince(at: EpochMs): Array<{ actor: UserId; command: string }>;
   steps(run: number): Step[];
   lockHolder(target: string): number | undefined;
 

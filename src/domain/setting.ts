@@ -9,7 +9,7 @@ import { Secret } from './secret.ts';
 // place.
 
 /** Text that `parse` turns into something else; what it throws becomes the problem `should`. */
-const parsed = <T>(parse: (text: string) => T, should: string) =>
+export const parsed = <T>(parse: (text: string) => T, should: string) =>
   z.string({ error: should }).transform((text, context): T => {
     try {
       return parse(text);

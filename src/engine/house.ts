@@ -3,7 +3,10 @@ import type { Clock } from '#domain/clock.ts';
 import type { InboxItem, Proof } from '#domain/inbox.ts';
 import type { Ledger } from '#domain/ledger.ts';
 import type { Log } from '#domain/log.ts';
-import { type CommandRule, decide, type Decision } from '#domain/policy.ts';
+import { sameHuman } from '#domain/operators.ts';
+import { type CommandRule, decide, type Decision, type Limits } from '#domain/policy.ts';
+import { powerOf, type RoleRules } from '#domain/standing.ts';
+import type { RoomId } from '#domain/rooms.ts';
 import type { Touches, Where } from '#domain/runs.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { Command } from './command.ts';
@@ -14,7 +17,8 @@ export type DoorSettings = {
   /** How long a question waits for its answer. */
   callerMs: number;
   twoPersonMs: number;
-  limits: { users: number; rooms: number };
+  limits: Limits;
+  roles: RoleRules;
 };
 
 /** What every part of the engine stands on. */
@@ -40,6 +44,24 @@ export function isJoined(house: House, site: string, user: UserId): boolean {
   return facts?.joined.includes(user) ?? false;
 }
 
+/** The ops room, and the one in which the bot measures the way to itself. */
+const ownRooms = (house: House, site: string): RoomId[] => {
+  const probe = house.ledger.switch('probe-room');
+  return [house.ports(site).bot.opsRoom, ...(typeof probe === 'string' ? [probe as RoomId] : [])];
+};
+
+const hourMs = 3_600_000;
+
+/** What one human did in the last hour, by whichever account. What goes on while paused (an ack) is no act. */
+function recentOf(house: House, site: string, actor: UserId): { acts: number; pages: number } {
+  const people = house.ports(site).operators.list();
+  const begun = house.ledger
+    .begunSince(house.clock.now() - hourMs)
+    .filter((run) => sameHuman(run.actor, actor, people));
+  const acts = begun.filter(({ command }) => house.catalogue.command(command)?.runsPaused !== true);
+  return { acts: acts.length, pages: begun.filter(({ command }) => command === 'page').length };
+}
+
 /** Asks the policy, with all that it has to know. */
 export function permit(
   house: House,
@@ -53,9 +75,12 @@ export function permit(
   },
 ): Decision {
   const ports = house.ports(ask.site);
+  const facts = house.ledger.roomFacts(ports.bot.opsRoom);
   return decide({
     actor: ask.actor,
-    joined: isJoined(house, ask.site, ask.actor),
+    joined: facts?.joined.includes(ask.actor) ?? false,
+    power: powerOf(facts, ask.actor),
+    encrypted: facts?.encrypted ?? false,
     proof: ask.proof,
     command: ask.rule,
     people: ports.operators.list(),
@@ -64,7 +89,10 @@ export function permit(
       bot: ports.bot.user,
       adminUser: ports.adminUser?.(),
       serverName: ports.bot.user.slice(ports.bot.user.indexOf(':') + 1),
+      rooms: ownRooms(house, ask.site),
     },
+    roles: house.settings.roles,
+    ...(ask.rule.change ? { recent: recentOf(house, ask.site, ask.actor) } : {}),
     ...(ask.touches === undefined ? {} : { touches: ask.touches }),
     limits: house.settings.limits,
     breakGlass: ask.breakGlass,

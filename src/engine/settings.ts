@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import type { UserId } from '#domain/accounts.ts';
 import { parseHandoff } from '#domain/rota.ts';
-import { roles } from '#domain/operators.ts';
+import { grantShape, parseGrant } from '#domain/grants.ts';
+import { roles as roleNames } from '#domain/operators.ts';
 import {
   cronLine,
   duration,
@@ -9,6 +10,7 @@ import {
   limit,
   name,
   oneOf,
+  parsed,
   some,
   timeZone,
   userId,
@@ -18,7 +20,7 @@ import {
 export const people = some(
   z.strictObject({
     user: userId().describe('Their account.'),
-    role: oneOf(roles).describe('owner > admin > operator > viewer.'),
+    role: oneOf(roleNames).describe('owner > admin > operator > viewer.'),
     aka: z
       .array(userId(), { error: 'must be a list of user ids' })
       .default([])
@@ -53,10 +55,34 @@ export const approvals = z
   .prefault({})
   .describe('How long a question stays open.');
 
+const powerLevel = 'must be a power level, a whole number such as 50';
+const roleRule = z
+  .strictObject({
+    powerLevel: z
+      .int({ error: powerLevel })
+      .optional()
+      .describe('The role counts only for people with this power level in the room. Left out: not asked.'),
+    grants: z
+      .array(parsed(parseGrant, grantShape), { error: 'must be a list of commands' })
+      .default([])
+      .describe('Commands beyond what the role may: a name, and "unless" with conditions joined by "or".'),
+  })
+  .optional();
+export const roles = z
+  .strictObject({ viewer: roleRule, operator: roleRule, admin: roleRule, owner: roleRule })
+  .prefault({})
+  .meta({
+    description: 'What a role asks beside the list of people, and what it may beyond its own commands.',
+    example: { operator: { powerLevel: 50, grants: ['export unless target-admin'] } },
+  });
+
 export const limits = z
   .strictObject({
     users: wholeNumber(1, 10_000).default(5).describe('Named or matched users above which two people are needed.'),
     rooms: wholeNumber(1, 10_000).default(10).describe('The same for rooms.'),
+    perHour: wholeNumber(1, 10_000)
+      .default(20)
+      .describe('Changes of one person in an hour, above which two people are needed. Emergencies are never capped.'),
   })
   .prefault({})
   .describe('Caps on one change.');

@@ -18,6 +18,7 @@ CREATE TABLE runs (
 ) STRICT;
 CREATE INDEX runs_open ON runs (state) WHERE state IN ('taken', 'asking', 'waiting', 'running', 'stopping');
 CREATE INDEX runs_key ON runs (key);
+CREATE INDEX runs_begun ON runs (begun_at) WHERE begun_at IS NOT NULL;
 
 CREATE TABLE steps (
   run INTEGER NOT NULL, key TEXT NOT NULL, attempt INTEGER NOT NULL, state TEXT NOT NULL, cursor INTEGER NOT NULL,

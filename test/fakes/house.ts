@@ -6,7 +6,7 @@ import { itemOf, type MatrixEvent } from '#adapters/matrix/events.ts';
 import { parseUserId, type UserId } from '#domain/accounts.ts';
 import { verifyAudit } from '#domain/audit.ts';
 import type { BotInfo } from '#domain/bot.ts';
-import type { NewInboxItem, RoomFacts } from '#domain/inbox.ts';
+import type { NewInboxItem, Proof, RoomFacts } from '#domain/inbox.ts';
 import type { Ledger } from '#domain/ledger.ts';
 import type { Person, Role } from '#domain/operators.ts';
 import { parseRoomId } from '#domain/rooms.ts';
@@ -88,6 +88,8 @@ export class TestHouse implements AsyncDisposable {
   readonly log = new FakeLog();
   readonly room = new FakeOpsRoom();
   readonly world = new World();
+  /** How what people type is proved, when it isn't in the clear. Reactions stay reactions. */
+  proof: Proof | undefined;
   readonly #options: TestHouseOptions;
   readonly #folder: string | undefined;
   #life: Life;
@@ -154,7 +156,8 @@ export class TestHouse implements AsyncDisposable {
       prefix: '!',
       callerMs: 300_000,
       twoPersonMs: 1_800_000,
-      limits: { users: 5, rooms: 10 },
+      limits: { users: 5, rooms: 10, perHour: 20 },
+      roles: {},
       ...options.settings,
     };
     const house: House = { ledger, catalogue, clock, log, build: bot.version, settings, ports: () => ports };
@@ -173,18 +176,19 @@ export class TestHouse implements AsyncDisposable {
 
   /** Puts people into the room (`join`) or takes them out (`leave`), as the sync would. */
   join(...names: string[]): void {
-    this.#facts((joined) => [...new Set([...joined, ...names.map(idOf)])]);
+    this.know(({ joined }) => ({ joined: [...new Set([...joined, ...names.map(idOf)])] }));
   }
 
   leave(...names: string[]): void {
-    this.#facts((joined) => joined.filter((user) => !names.map(idOf).includes(user)));
+    this.know(({ joined }) => ({ joined: joined.filter((user) => !names.map(idOf).includes(user)) }));
   }
 
-  #facts(change: (joined: UserId[]) => UserId[]): void {
+  /** The room is like this from now on. */
+  know(change: (facts: RoomFacts) => Partial<RoomFacts>): void {
     const none: RoomFacts = { room: opsRoom, joined: [], encrypted: false, joinRule: 'invite', version: '12' };
     const facts = this.ledger.roomFacts(opsRoom) ?? none;
     const position = `s${this.#typed}`;
-    this.ledger.take({ stream: 'facts', position, items: [], rooms: [{ ...facts, joined: change(facts.joined) }] });
+    this.ledger.take({ stream: 'facts', position, items: [], rooms: [{ ...facts, ...change(facts) }] });
   }
 
   /** Lets everything run that can run without time passing. */
@@ -266,7 +270,8 @@ export class TestHouse implements AsyncDisposable {
     const key = id ?? `$m${this.#typed}`;
     const full = { ...event, event_id: key, sender: idOf(name), origin_server_ts: this.clock.now() };
     const item = itemOf(full, { site, room: opsRoom, bot: botUser, takenAt: this.clock.now() });
-    this.take(item === undefined ? [] : [item]);
+    const proof = item?.body.kind === 'message' ? (this.proof ?? item.proof) : undefined;
+    this.take(item === undefined ? [] : [{ ...item, proof: proof ?? item.proof }]);
     return key;
   }
 

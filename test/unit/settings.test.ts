@@ -52,6 +52,21 @@ function refused(text: string, files: Record<string, { text: string; mode: numbe
   throw new Error('it was accepted');
 }
 
+describe('roles', () => {
+  it('may ask a power level and give commands', () => {
+    const text = `${least}roles: { operator: { powerLevel: 50, grants: ["export unless target-admin"] } }\n`;
+    expect(load(text).roles).toEqual({
+      operator: { powerLevel: 50, grants: [{ command: 'export', unless: ['target-admin'] }] },
+    });
+    expect(load(least).roles).toEqual({});
+  });
+  it.each([
+    ['{ operator: { powerLevel: high } }', 'roles.operator.powerLevel: must be a power level'],
+    ['{ operator: { grants: ["export unless admin"] } }', 'roles.operator.grants[0]: must be a command, and when'],
+    ['{ operators: {} }', 'roles.operators: is not a known key; did you mean operator'],
+  ])('%s is refused', (text, why) => expect(refused(`${least}roles: ${text}\n`).join()).toContain(why));
+});
+
 describe('a good file', () => {
   it('needs matrix, people and synapse only, and says what is off', () => {
     const settings = load(least);

@@ -1,0 +1,107 @@
+import { describe, expect, test } from 'vitest';
+import { idOf, openTestHouse, opsRoom } from '#test/fakes/house.ts';
+import { answers, hello, remove, tick } from '#test/fixtures/small-commands.ts';
+import type { Command } from '#engine/command.ts';
+import type { World } from '#test/fakes/world.ts';
+
+const commands = (world: World): Record<string, Command> => ({
+  ...answers(),
+  hello: hello(),
+  tick: tick(world),
+  disable: remove(world),
+  remove: remove(world),
+});
+const operators = { operator: { powerLevel: 50, grants: [] } };
+
+describe('the power level, where the settings ask for one', () => {
+  const power = (level: number) => () => ({
+    creators: [idOf('alice')],
+    power: { users: { [idOf('carol')]: level }, usersDefault: 0 },
+  });
+
+  test('is asked when it is typed, and again before it is done', async () => {
+    await using house = openTestHouse({ commands, settings: { roles: operators } });
+    expect((await house.say('carol', '!remove mallory spam')).join()).toContain('yours is not known yet');
+    house.know(power(49));
+    expect((await house.say('carol', '!remove mallory spam')).join()).toContain('from power level 50');
+    house.know(power(50));
+    await house.say('carol', '!remove mallory spam');
+    house.know(power(0));
+    await house.react('carol', '✅');
+    expect(house.states()).toEqual(['refused']);
+    expect(house.world.done).toEqual([]);
+  });
+
+  test('who made a version 12 room has it without being listed', async () => {
+    await using house = openTestHouse({ commands, settings: { roles: operators } });
+    house.know(power(0));
+    await house.say('alice', '!tick');
+    expect(house.states()).toEqual(['done']);
+  });
+});
+
+describe('an encrypted room', () => {
+  test('takes nothing that came in the clear or from an unverified device', async () => {
+    await using house = openTestHouse({ commands });
+    house.know(() => ({ encrypted: true }));
+    expect((await house.say('carol', '!hello')).join()).toContain('This came unencrypted');
+    house.proof = 'unsigned-device';
+    expect((await house.say('carol', '!tick')).join()).toContain('not verified by its owner');
+    house.proof = 'signed-device';
+    expect((await house.say('carol', '!hello')).join()).toContain('hello world');
+    expect(house.world.done).toEqual([]);
+  });
+
+  test('what was asked before it was encrypted is not done after', async () => {
+    await using house = openTestHouse({ commands });
+    await house.say('carol', '!remove mallory spam');
+    house.know(() => ({ encrypted: true }));
+    await house.react('carol', '✅');
+    expect(house.states()).toEqual(['refused']);
+    expect(house.world.done).toEqual([]);
+  });
+});
+
+describe('acts of one human in an hour', () => {
+  const settings = { limits: { users: 5, rooms: 10, perHour: 3 } };
+
+  test('above the limit take two people, by whichever account; an emergency does not; an hour later it is over', async () => {
+    await using house = openTestHouse({ commands, settings });
+    for (const name of ['alice', 'alice-admin', 'alice']) await house.say(name, '!tick');
+    expect(house.states()).toEqual(['done', 'done', 'done']);
+    expect((await house.say('alice-admin', '!tick')).join()).toContain('second person');
+    expect(house.question().mentions).toEqual([idOf('bob')]);
+    await house.say('alice', '!disable mallory spam');
+    expect(house.question().text).toContain('Only @alice:example.org can answer');
+    expect(house.states()).toEqual(['done', 'done', 'done', 'waiting', 'waiting']);
+    await house.say('bob', '!tick');
+    expect(house.states().at(-1)).toBe('done');
+    await house.pass(3_600_001);
+    await house.say('alice', '!tick');
+    expect(house.states().at(-1)).toBe('done');
+  });
+
+  test('what was refused or never confirmed is no act', async () => {
+    await using house = openTestHouse({ commands, settings });
+    for (let n = 0; n < 4; n += 1) {
+      await house.say('carol', '!remove mallory spam');
+      await house.react('carol', '❌');
+    }
+    await house.say('carol', '!tick');
+    expect(house.states().at(-1)).toBe('done');
+  });
+});
+
+test('the bot’s own rooms take two people', async () => {
+  const room = '!probe:example.org';
+  const touching = (world: World): Record<string, Command> => ({
+    ops: tick(world, { prepare: () => ({ plan: {}, facts: undefined, touches: { rooms: [opsRoom] } }) }),
+    probe: tick(world, { prepare: () => ({ plan: {}, facts: undefined, touches: { rooms: [room as never] } }) }),
+  });
+  await using house = openTestHouse({ commands: touching });
+  expect((await house.say('alice', '!ops')).join()).toContain('second person');
+  await house.say('alice', '!probe');
+  expect(house.states().at(-1)).toBe('done');
+  house.ledger.commit({ at: 1, switches: [{ name: 'probe-room', value: room }] });
+  expect((await house.say('alice', '!probe')).join()).toContain('second person');
+});
