@@ -35,6 +35,7 @@ import { openCheckParts } from './check-parts.ts';
 import { discover } from './discover.ts';
 import { openSession } from './matrix-session.ts';
 import { openParts } from './parts.ts';
+import { sessionSince } from './session-age.ts';
 import { countAnswer, openMetrics, openServe } from './serve.ts';
 import { tellEncrypted } from './encrypted-room.ts';
 import { partsOff, type Settings } from './settings.ts';
@@ -171,7 +172,14 @@ export async function openApp(settings: Settings, overrides: AppOverrides): Prom
       watch.alerter.reaction({ event, emoji, sender, joined: isJoined(house, site, sender) }),
   });
   const said = (row: OutboxRow): void => countAnswer(row, ledger, clock, metrics);
-  const sender = new Sender({ ledger, room: new MatrixOpsRoom(matrix.connection), clock, log, said });
+  const sender = new Sender({
+    ledger,
+    room: new MatrixOpsRoom(matrix.connection, matrix.bot),
+    clock,
+    log,
+    sessionSince: sessionSince(ledger, clock, settings.matrix.accessToken),
+    said,
+  });
   ledger.onOutbox(() => sender.wake());
   const sync = new SyncLoop({
     request,

@@ -194,6 +194,9 @@ export class SqliteLedger implements Ledger {
   };
   hastenOutbox: Ledger['hastenOutbox'] = (now) => this.#outbox.hasten(now);
   outboxDepth: Ledger['outboxDepth'] = () => this.#outbox.depth();
+  stuckPages: Ledger['stuckPages'] = (before) => this.#outbox.stuckPages(before);
+  missedPages: Ledger['missedPages'] = () => this.#outbox.missed();
+  noteFallback: Ledger['noteFallback'] = (ids, at) => this.#outbox.noteFallback(ids, at);
 
   incident(id: number): Incident | undefined {
     return this.#tables.incidents.first('WHERE id = ?', id);

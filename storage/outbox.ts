@@ -33,7 +33,7 @@ export class SqliteOutbox {
     if (target !== undefined && target.content.kind === row.content.kind) {
       // A transaction of its own: had the old one been sent after all (a power cut forgot it), this would be swallowed.
       this.#db
-        .prepare('UPDATE outbox SET content = ?, due_at = min(due_at, ?), txn = ? WHERE id = ?')
+        .prepare('UPDATE outbox SET content = ?, due_at = min(due_at, ?), txn = ?, fallback_at = NULL WHERE id = ?')
         .run(canonicalJson(row.content), row.dueAt, this.#txn(row.id), target.id);
       return;
     }
@@ -43,6 +43,7 @@ export class SqliteOutbox {
       state: 'pending',
       attempts: 0,
       firstTryAt: undefined,
+      fallbackAt: undefined,
       eventId: undefined,
       error: undefined,
     });
@@ -91,13 +92,14 @@ export class SqliteOutbox {
     this.#db.prepare(sql).run(event, Number(id), txn);
   }
 
+  /** What was dropped while it was being tried is not brought back by the end of that try, unless it is in the room. */
   settle(id: number, state: OutboxState, set: OutboxOutcome): void {
     this.#db
       .prepare(
         `UPDATE outbox SET state = ?, event_id = coalesce(?, event_id), error = ?, due_at = coalesce(?, due_at),
-         attempts = attempts - ? WHERE id = ?`,
+         attempts = attempts - ? WHERE id = ? AND (? <> 'pending' OR state = 'pending')`,
       )
-      .run(state, set.eventId ?? null, set.error ?? null, set.dueAt ?? null, set.refused ? 1 : 0, id);
+      .run(state, set.eventId ?? null, set.error ?? null, set.dueAt ?? null, set.refused ? 1 : 0, id, state);
   }
 
   /** A refused row counts as untried. */
@@ -106,9 +108,24 @@ export class SqliteOutbox {
     return this.#db.prepare(sql).run({ now }).changes;
   }
 
+  stuckPages(before: EpochMs): OutboxRow[] {
+    const waits = `state = 'pending' AND lane LIKE 'page:%' AND fallback_at IS NULL`;
+    return this.#tables.outbox.all(`WHERE ${waits} AND coalesce(first_try_at, due_at) <= ? ORDER BY id`, before);
+  }
+
+  missed(): OutboxRow[] {
+    return this.#tables.outbox.all(`WHERE state = 'missed' ORDER BY id`);
+  }
+
+  noteFallback(ids: readonly number[], at: EpochMs): void {
+    const sql = this.#db.prepare('UPDATE outbox SET fallback_at = ? WHERE id = ?');
+    this.#db.transaction(() => ids.forEach((id) => sql.run(at, id)))();
+  }
+
   depth(): { pending: number; oldestAt: EpochMs | undefined } {
     const row = this.#db
-      .prepare(`SELECT count(*) AS pending, min(due_at) AS oldest FROM outbox WHERE state = 'pending'`)
+      .prepare(`SELECT count(*) AS pending, min(coalesce(first_try_at, due_at)) AS oldest
+         FROM outbox WHERE state = 'pending'`)
       .get() as { pending: number; oldest: number | null };
     return { pending: row.pending, oldestAt: row.oldest ?? undefined };
   }

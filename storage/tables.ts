@@ -100,6 +100,7 @@ export function openTables(db: Database.Database) {
       state: 'plain',
       attempts: 'plain',
       firstTryAt: 'plain',
+      fallbackAt: 'plain',
       eventId: 'plain',
       error: 'plain',
     }),

@@ -102,7 +102,13 @@ export interface Ledger {
   settleOutbox(id: number, state: OutboxState, set: OutboxOutcome): void;
   /** Makes due now what waits since a try that failed, unless it was refused by a limit. Gives how many. */
   hastenOutbox(now: EpochMs): number;
+  /** `oldestAt`: since when the oldest could not be said, however often it was put off. */
   outboxDepth(): { pending: number; oldestAt: EpochMs | undefined };
+  /** Pages that could not be said since then, and went out no other way yet. */
+  stuckPages(before: EpochMs): OutboxRow[];
+  /** Pages that were over before the room could hear of them, and that it was not told of. */
+  missedPages(): OutboxRow[];
+  noteFallback(ids: readonly number[], at: EpochMs): void;
 
   incident(id: number): Incident | undefined;
   openIncidentByKey(site: string, key: string): Incident | undefined;

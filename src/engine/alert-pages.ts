@@ -144,7 +144,10 @@ function waitingPage(house: AlertHouse, incident: Incident): OutboxRow | undefin
   return row?.state === 'pending' && row.attempts === 0 && row.lane === `page:${incident.id}` ? row : undefined;
 }
 
-/** Pages not sent yet about what is answered or over by now are not sent. After the commit of what answered them. */
+/**
+ * Pages not said yet about what is answered or over by now are not said. After the commit of what answered them. One that
+ * was tried in vain, or went out another way, is told of when the room is back.
+ */
 export function dropPages(house: AlertHouse, answered: readonly Incident[]): void {
   const rows = new Set<number>();
   for (const { id, level } of answered) {
@@ -152,11 +155,12 @@ export function dropPages(house: AlertHouse, answered: readonly Incident[]): voi
   }
   for (const id of rows) {
     const row = house.ledger.outboxRow(id);
-    if (row?.state !== 'pending' || row.attempts > 0) continue;
+    if (row?.state !== 'pending') continue;
     const first = house.ledger.incident(Number(row.about.id));
     const others = first?.message === undefined ? [] : house.ledger.incidents({ message: first.message });
     if (!others.some((incident) => incident.state === 'paged')) {
-      house.ledger.settleOutbox(id, 'dropped', { error: 'answered before it could be sent' });
+      const missed = row.attempts > 0 || row.fallbackAt !== undefined;
+      house.ledger.settleOutbox(id, missed ? 'missed' : 'dropped', { error: 'answered before it could be sent' });
     }
   }
 }

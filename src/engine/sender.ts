@@ -1,41 +1,57 @@
-import type { Clock } from '#domain/clock.ts';
-import { asOpsError, causeOf, type ErrorKind } from '#domain/errors.ts';
+import type { Clock, EpochMs } from '#domain/clock.ts';
+import { asOpsError, causeOf, type ErrorKind, type OpsError } from '#domain/errors.ts';
 import type { Ledger } from '#domain/ledger.ts';
 import type { Log } from '#domain/log.ts';
 import type { OpsRoom } from '#domain/ops-room.ts';
-import type { OutboxRow } from '#domain/outbox.ts';
+import { mayBeForgotten, type OutboxRow } from '#domain/outbox.ts';
+import { withDelay } from './delayed.ts';
 
 const parallelLanes = 8;
 const firstRetryMs = 500;
 const longestRetryMs = 60_000;
+// A homeserver may ask for patience; a wrong number must not silence the bot for a year.
+const longestLimitMs = 3_600_000;
+const longestPauseMs = 300_000;
+// What is in flight at the stop may end by itself; a homeserver that hangs is left. The row stays, with its transaction.
+const leaveAfterMs = 3000;
 // What a person can mend meanwhile (a dead token, a kicked bot) is kept and tried again; what is wrong in itself isn't.
 const comesBack = new Set<ErrorKind>(['limited', 'unavailable', 'cancelled', 'misconfigured', 'denied']);
 
+export type SenderOptions = {
+  ledger: Ledger;
+  room: OpsRoom;
+  clock: Clock;
+  log: Log;
+  /** Since when the bot has the session that it has now; transactions are of a session. */
+  sessionSince?: EpochMs;
+  /** What has reached the room. */
+  said?: (row: OutboxRow) => void;
+  /** The room did not take it, and why. */
+  refused?: (row: OutboxRow, error: OpsError) => void;
+};
+
 /** Empties the outbox into the room: in order per lane, the same transaction at every try, obeying the room's limits. */
 export class Sender {
+  readonly #options: SenderOptions;
   readonly #ledger: Ledger;
-  readonly #room: OpsRoom;
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #said: (row: OutboxRow) => void;
   readonly #inFlight = new Set<string>();
-  #heldUntilMs = 0;
+  /** The account may speak again then; nothing shortens that. */
+  #limitedUntilMs = 0;
+  /** The homeserver is tried again then, or when it is heard of before. */
+  #pausedUntilMs = 0;
+  #left = false;
   #wake: () => void = () => {};
   #woken = false;
+  /** Whether the last thing said got through. */
+  reachable = true;
 
-  constructor(input: {
-    ledger: Ledger;
-    room: OpsRoom;
-    clock: Clock;
-    log: Log;
-    /** What has reached the room. */
-    said?: (row: OutboxRow) => void;
-  }) {
-    this.#said = input.said ?? (() => {});
-    this.#ledger = input.ledger;
-    this.#room = input.room;
-    this.#clock = input.clock;
-    this.#log = input.log;
+  constructor(options: SenderOptions) {
+    this.#options = options;
+    this.#ledger = options.ledger;
+    this.#clock = options.clock;
+    this.#log = options.log;
   }
 
   /** Something new may be due. */
@@ -46,11 +62,17 @@ export class Sender {
 
   /** The homeserver is back: what waits because it was away is tried now, what is limited waits on. */
   hasten(): void {
-    if (this.#ledger.hastenOutbox(this.#clock.now()) > 0) this.#heldUntilMs = 0;
+    this.#ledger.hastenOutbox(this.#clock.now());
+    this.#pausedUntilMs = 0;
+    this.reachable = true;
     this.wake();
   }
 
-  /** Until the signal is aborted; then what is in flight is finished. */
+  get #heldUntilMs(): number {
+    return Math.max(this.#limitedUntilMs, this.#pausedUntilMs);
+  }
+
+  /** Until the signal is aborted; then what is in flight is finished, unless it hangs. */
   async run(signal: AbortSignal): Promise<void> {
     signal.addEventListener('abort', () => this.wake(), { once: true });
     const flying = new Set<Promise<void>>();
@@ -73,7 +95,15 @@ export class Sender {
       }
       if (!this.#woken) await this.#rest(signal, now);
     }
-    await Promise.allSettled(flying);
+    await this.#leave(flying);
+  }
+
+  async #leave(flying: ReadonlySet<Promise<void>>): Promise<void> {
+    const landed = new AbortController();
+    const enough = this.#clock.sleep(leaveAfterMs, landed.signal).catch(() => {});
+    await Promise.race([Promise.allSettled(flying), enough]);
+    this.#left = true;
+    landed.abort();
   }
 
   async #rest(signal: AbortSignal, now: number): Promise<void> {
@@ -90,28 +120,34 @@ export class Sender {
   }
 
   async #send(row: OutboxRow, signal: AbortSignal): Promise<void> {
+    const now = this.#clock.now();
+    const look = mayBeForgotten(row, now, this.#options.sessionSince ?? -Infinity);
     // Only the room's own errors say that it could not be said; the memory's are met by the caller.
-    this.#ledger.noteAttempt(row.id, this.#clock.now());
+    this.#ledger.noteAttempt(row.id, now);
     let event: string;
     try {
-      event = await this.#room.send(row, (id) => this.#ledger.outboxRow(id)?.eventId, signal);
+      const eventOf = (id: number): string | undefined => this.#ledger.outboxRow(id)?.eventId;
+      event = await this.#options.room.send(withDelay(row, now), eventOf, signal, look);
     } catch (error) {
-      return this.#settleFailure(row, asOpsError(error));
+      if (!this.#left) this.#settleFailure(row, asOpsError(error));
+      return;
     }
+    if (this.#left) return;
+    this.reachable = true;
     this.#ledger.settleOutbox(row.id, 'sent', { eventId: event });
-    this.#said(row);
+    this.#options.said?.(row);
   }
 
   /** The memory takes no note of what became of the row (a full disk): it stays pending, and its transaction the same. */
   #rememberFailed(row: OutboxRow, error: unknown): void {
-    this.#heldUntilMs = Math.max(this.#heldUntilMs, this.#clock.now() + firstRetryMs);
+    this.#pausedUntilMs = Math.max(this.#pausedUntilMs, this.#clock.now() + firstRetryMs);
     this.#log.error(
       { outbox: row.id, why: asOpsError(error).message },
       'what was said cannot be noted; it will be said again',
     );
   }
 
-  #settleFailure(row: OutboxRow, error: ReturnType<typeof asOpsError>): void {
+  #settleFailure(row: OutboxRow, error: OpsError): void {
     const now = this.#clock.now();
     if (!comesBack.has(error.kind)) {
       this.#log.error(
@@ -121,15 +157,31 @@ export class Sender {
       this.#ledger.settleOutbox(row.id, 'failed', { error: error.message });
       return;
     }
-    const backOffMs = Math.min(longestRetryMs, firstRetryMs * 2 ** Math.min(row.attempts, 10));
-    const waitMs = error.kind === 'limited' ? (error.retryAfterMs ?? backOffMs) : backOffMs;
-    // The limit is the account's and an outage is the server's: neither is this lane's alone. A refusal is.
-    if (error.kind !== 'denied') this.#heldUntilMs = Math.max(this.#heldUntilMs, now + waitMs);
+    const waitMs = this.#waitOf(row, error);
+    this.#hold(error, now + waitMs);
+    this.#options.refused?.(row, error);
     this.#ledger.settleOutbox(row.id, 'pending', {
       error: error.message,
       dueAt: now + waitMs,
       refused: error.kind === 'limited',
     });
     if (error.kind !== 'cancelled') this.#log.warn({ outbox: row.id, kind: error.kind, waitMs }, 'will be said later');
+  }
+
+  #waitOf(row: OutboxRow, { kind, retryAfterMs }: OpsError): number {
+    const backOffMs = Math.min(longestRetryMs, firstRetryMs * 2 ** Math.min(row.attempts, 10));
+    if (retryAfterMs === undefined) return backOffMs;
+    if (kind === 'limited') return Math.min(retryAfterMs, longestLimitMs);
+    return Math.max(backOffMs, Math.min(retryAfterMs, longestPauseMs));
+  }
+
+  /** The limit is the account's and an outage is the server's: neither is this lane's alone. A refusal is. */
+  #hold({ kind }: OpsError, untilMs: number): void {
+    if (kind === 'limited') {
+      this.#limitedUntilMs = Math.max(this.#limitedUntilMs, untilMs);
+      return;
+    }
+    this.reachable = false;
+    if (kind !== 'denied') this.#pausedUntilMs = Math.max(this.#pausedUntilMs, untilMs);
   }
 }

@@ -44,9 +44,11 @@ CREATE TABLE votes (
 CREATE TABLE outbox (
   id INTEGER PRIMARY KEY, site TEXT NOT NULL, about TEXT NOT NULL, lane TEXT NOT NULL, collapse TEXT, room TEXT NOT NULL,
   thread TEXT, in_reply_to TEXT, replaces INTEGER, content TEXT NOT NULL, due_at INTEGER NOT NULL, txn TEXT NOT NULL,
-  state TEXT NOT NULL, attempts INTEGER NOT NULL, first_try_at INTEGER, event_id TEXT, error TEXT
+  state TEXT NOT NULL, attempts INTEGER NOT NULL, first_try_at INTEGER, fallback_at INTEGER,
+  event_id TEXT, error TEXT
 ) STRICT;
 CREATE INDEX outbox_pending ON outbox (lane, id) WHERE state = 'pending';
+CREATE INDEX outbox_missed ON outbox (id) WHERE state = 'missed';
 CREATE INDEX outbox_about ON outbox (about);
 CREATE INDEX outbox_event ON outbox (event_id) WHERE event_id IS NOT NULL;
 

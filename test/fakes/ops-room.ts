@@ -30,6 +30,9 @@ export class FakeOpsRoom implements OpsRoom {
   readonly tries: Array<{ outbox: number; txn: string; lane: string; error: string | undefined }> = [];
   readonly #byTxn = new Map<string, RoomEvent>();
   readonly #planned: Array<{ error: OpsError; taken: boolean }> = [];
+  readonly #inRoom = new Map<string, RoomEvent>();
+  /** How often the room was searched for what it may have. */
+  looks = 0;
   /** While set, every send waits for it. */
   gate: Promise<void> | undefined;
 
@@ -48,10 +51,23 @@ export class FakeOpsRoom implements OpsRoom {
     for (let n = 0; n < times; n += 1) this.#planned.push({ error, taken: true });
   }
 
-  async send(row: OutboxRow, eventOf: EventOf, _signal?: AbortSignal): Promise<string> {
+  /** Nothing of what was planned happens any more. */
+  heal(): void {
+    this.#planned.length = 0;
+  }
+
+  /** A day later no transaction is known any more; the events are still there. */
+  forget(): void {
+    this.#byTxn.clear();
+  }
+
+  async send(row: OutboxRow, eventOf: EventOf, _signal?: AbortSignal, look = false): Promise<string> {
     await this.gate;
     // A real request never ends in the same turn.
     await Promise.resolve();
+    if (look) this.looks += 1;
+    const there = look ? this.#inRoom.get(row.txn) : undefined;
+    if (there !== undefined) return there.id;
     const planned = this.#planned.shift();
     this.tries.push({ outbox: row.id, txn: row.txn, lane: row.lane, error: planned?.error.kind });
     if (planned && !planned.taken) throw planned.error;
@@ -64,6 +80,7 @@ export class FakeOpsRoom implements OpsRoom {
     const event = eventFrom(row, eventOf, `$e${this.events.length + 1}`);
     this.events.push(event);
     this.#byTxn.set(row.txn, event);
+    this.#inRoom.set(row.txn, event);
     return event;
   }
 

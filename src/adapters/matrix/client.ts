@@ -80,6 +80,28 @@ export function translate(error: unknown, method: string): OpsError {
     if (statusCode >= 500) return new OpsError('unavailable', 'The homeserver had an error.', { cause: error });
     return new OpsError('invalid', text, { cause: errcode });
   }
+  const plain = withoutCode(error);
+  if (plain !== undefined) return plain;
   const effect = method === 'GET' ? 'none' : 'unknown';
   return new OpsError('unavailable', 'The homeserver did not answer.', { effect, cause: error });
+}
+
+/** An answer of something in front of the homeserver, which knows no error codes; the SDK throws it as it is. */
+function withoutCode(error: unknown): OpsError | undefined {
+  const { statusCode, headers } = (error ?? {}) as { statusCode?: unknown; headers?: Record<string, unknown> };
+  if (typeof statusCode !== 'number') return undefined;
+  const seconds = Number(headers?.['retry-after'] ?? Number.NaN);
+  const retryAfterMs = Number.isFinite(seconds) && seconds >= 0 ? seconds * 1000 : undefined;
+  if (statusCode === 429) {
+    return new OpsError('limited', 'The homeserver limits how fast the bot may speak.', {
+      retryAfterMs: retryAfterMs ?? 5000,
+    });
+  }
+  if (statusCode === 413)
+    return new OpsError('invalid', 'That is too large for the homeserver.', { cause: 'M_TOO_LARGE' });
+  if (statusCode < 500) return undefined;
+  return new OpsError('unavailable', `The homeserver, or what is in front of it, had an error (${statusCode}).`, {
+    effect: 'unknown',
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  });
 }

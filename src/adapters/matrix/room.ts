@@ -1,8 +1,10 @@
 import { OpsError } from '#domain/errors.ts';
+import type { UserId } from '#domain/accounts.ts';
 import type { Outgoing } from '#domain/messages.ts';
 import type { OpsRoom } from '#domain/ops-room.ts';
 import type { OutboxRow } from '#domain/outbox.ts';
 import type { MatrixConnection } from './client.ts';
+import { ReadBack, txnKey } from './read-back.ts';
 import { render } from './render.ts';
 
 /**
@@ -12,6 +14,8 @@ import { render } from './render.ts';
 const longestBytes = 30_000;
 const shownWhenCut = 2000;
 const longestTitle = 500;
+const mostMentions = 50;
+const mostParts = 16;
 
 type EventOf = (outbox: number) => string | undefined;
 type File = { name: string; mime: string; content: string };
@@ -22,15 +26,20 @@ function resolve(target: { event: string } | { outbox: number }, eventOf: EventO
   return event;
 }
 
-/** The content of a message event, and the files that go after it. */
+/**
+ * The content of a message event, and the files that go after it. `small`: the homeserver found it too large, so it is cut
+ * to what any takes.
+ */
 export function messageContent(
   row: OutboxRow,
   content: Outgoing & { kind: 'message' },
   eventOf: EventOf,
+  small = false,
 ): { content: Record<string, unknown>; files: File[] } {
   const files: File[] = [...(content.reply.files ?? [])];
   let { body, html } = render(content.reply);
-  if (Buffer.byteLength(JSON.stringify([body, html])) > longestBytes) {
+  const mentions = small ? content.mentions.slice(0, mostMentions) : content.mentions;
+  if (small || Buffer.byteLength(JSON.stringify([body, html])) > longestBytes) {
     files.push({
       name: `${content.mark.command ?? 'answer'}.txt`.replaceAll(' ', '-'),
       mime: 'text/plain',
@@ -52,7 +61,7 @@ export function messageContent(
     body,
     format: 'org.matrix.custom.html',
     formatted_body: html,
-    'm.mentions': content.mentions.length > 0 ? { user_ids: content.mentions } : {},
+    'm.mentions': mentions.length > 0 ? { user_ids: mentions } : {},
     'org.opsroom': { v: 1, ...content.mark },
   };
   if (row.replaces !== undefined) {
@@ -86,33 +95,36 @@ function relation(row: OutboxRow): Record<string, unknown> {
   };
 }
 
+const isTooLarge = (error: unknown): boolean => error instanceof OpsError && error.cause === 'M_TOO_LARGE';
+
 /** Speaks in Matrix rooms. Each event has a transaction id of its row, so a repeated send is one event. */
 export class MatrixOpsRoom implements OpsRoom {
   readonly #connection: MatrixConnection;
+  readonly #readBack: ReadBack;
 
-  constructor(connection: MatrixConnection) {
+  constructor(connection: MatrixConnection, bot: UserId) {
     this.#connection = connection;
+    this.#readBack = new ReadBack({ request: connection.request, bot });
   }
 
-  async #put(row: OutboxRow, type: string, content: object, suffix = ''): Promise<string> {
-    const path = `/_matrix/client/v3/rooms/${encodeURIComponent(row.room)}/send/${type}/${row.txn}${suffix}`;
-    const answer = await this.#connection.request('PUT', path, null, content);
+  async #put(row: OutboxRow, type: string, content: object, look: boolean, suffix = ''): Promise<string> {
+    const txn = `${row.txn}${suffix}`;
+    const there = look ? await this.#readBack.find(row, txn) : undefined;
+    if (there !== undefined) return there;
+    this.#readBack.sending(row.room, txn);
+    const path = `/_matrix/client/v3/rooms/${encodeURIComponent(row.room)}/send/${type}/${txn}`;
+    const answer = await this.#connection.request('PUT', path, null, { ...content, [txnKey]: txn });
     return String(answer['event_id']);
   }
 
-  async send(row: OutboxRow, eventOf: EventOf): Promise<string> {
+  async send(row: OutboxRow, eventOf: EventOf, _signal?: AbortSignal, look = false): Promise<string> {
     const { content } = row;
-    if (content.kind === 'message') {
-      const message = messageContent(row, content, eventOf);
-      const event = await this.#put(row, 'm.room.message', message.content);
-      for (const [index, file] of message.files.entries()) await this.#file(row, file, `.f${index}`);
-      return event;
-    }
+    if (content.kind === 'message') return this.#message(row, content, eventOf, look);
     if (content.kind === 'reaction') {
       const target = resolve(content.on, eventOf);
       const relates = { rel_type: 'm.annotation', event_id: target, key: content.emoji };
       try {
-        return await this.#put(row, 'm.reaction', { 'm.relates_to': relates });
+        return await this.#put(row, 'm.reaction', { 'm.relates_to': relates }, look);
       } catch (error) {
         if (error instanceof OpsError && error.cause === 'M_DUPLICATE_ANNOTATION') return 'already there';
         throw error;
@@ -123,9 +135,41 @@ export class MatrixOpsRoom implements OpsRoom {
     return String((await this.#connection.request('PUT', path, null, {}))['event_id']);
   }
 
-  async #file(row: OutboxRow, file: File, suffix: string): Promise<void> {
+  async #message(
+    row: OutboxRow,
+    said: Outgoing & { kind: 'message' },
+    eventOf: EventOf,
+    look: boolean,
+  ): Promise<string> {
+    let message = messageContent(row, said, eventOf);
+    let event: string;
+    try {
+      event = await this.#put(row, 'm.room.message', message.content, look);
+    } catch (error) {
+      if (!isTooLarge(error)) throw error;
+      // Refused, so surely not there: the same transaction may carry less.
+      message = messageContent(row, said, eventOf, true);
+      event = await this.#put(row, 'm.room.message', message.content, look);
+    }
+    for (const [index, file] of message.files.entries()) await this.#file(row, file, look, `.f${index}`);
+    return event;
+  }
+
+  /** A file that the homeserver finds too large goes in halves. */
+  async #file(row: OutboxRow, file: File, look: boolean, suffix: string, parts = 1): Promise<void> {
     const content = Buffer.from(file.content);
-    const url = await this.#connection.upload(content, file.mime, file.name);
+    let url: string;
+    try {
+      url = await this.#connection.upload(content, file.mime, file.name);
+    } catch (error) {
+      if (!isTooLarge(error) || parts * 2 > mostParts) throw error;
+      const middle = Math.ceil(file.content.length / 2);
+      for (const [at, half] of [file.content.slice(0, middle), file.content.slice(middle)].entries()) {
+        const name = file.name.replace(/(\.[^.]*)?$/, (ending: string) => `-${at + 1}${ending}`);
+        await this.#file(row, { ...file, name, content: half }, look, `${suffix}.${at}`, parts * 2);
+      }
+      return;
+    }
     await this.#put(
       row,
       'm.room.message',
@@ -138,6 +182,7 @@ export class MatrixOpsRoom implements OpsRoom {
         'm.mentions': {},
         ...relation(row),
       },
+      look,
       suffix,
     );
   }

@@ -7,7 +7,7 @@ import { OpsError } from '#domain/errors.ts';
 import type { Outgoing, Reply } from '#domain/messages.ts';
 import type { OpsRoom } from '#domain/ops-room.ts';
 import type { OutboxRow } from '#domain/outbox.ts';
-import { idOf, opsRoom } from '#test/fakes/house.ts';
+import { botUser, idOf, opsRoom } from '#test/fakes/house.ts';
 import { FakeOpsRoom } from '#test/fakes/ops-room.ts';
 import { message, row } from '#test/fixtures/outbox-rows.ts';
 
@@ -17,10 +17,12 @@ const outboxRow = (id: number, set: Parameters<typeof row>[1] = {}): OutboxRow =
   state: 'pending',
   attempts: 1,
   firstTryAt: 1,
+  fallbackAt: undefined,
   eventId: undefined,
   error: undefined,
 });
 const signal = new AbortController().signal;
+const tooLarge = (): OpsError => new OpsError('invalid', 'too large', { cause: 'M_TOO_LARGE' });
 type Put = { path: string; content: Record<string, unknown> };
 
 /** A homeserver that knows each transaction once, as Synapse does. */
@@ -28,12 +30,14 @@ class Homeserver implements MatrixConnection {
   readonly puts: Put[] = [];
   readonly uploads: string[] = [];
   error: OpsError | undefined;
+  mostBytes = Infinity;
   readonly #byTxn = new Map<string, string>();
 
   request: MatrixConnection['request'] = async (_method, path, _query, body) => {
     if (this.error) throw this.error;
     const known = this.#byTxn.get(path);
     if (known !== undefined) return { event_id: known };
+    if (JSON.stringify(body).length > this.mostBytes) throw tooLarge();
     this.puts.push({ path, content: body as Record<string, unknown> });
     const id = `$e${this.puts.length}`;
     this.#byTxn.set(path, id);
@@ -41,6 +45,7 @@ class Homeserver implements MatrixConnection {
   };
 
   upload = async (content: Buffer): Promise<string> => {
+    if (content.length > this.mostBytes) throw tooLarge();
     this.uploads.push(content.toString());
     return 'mxc://example.org/f';
   };
@@ -59,7 +64,7 @@ const rooms: Array<[string, () => { room: OpsRoom; count: () => number; refuse: 
     () => {
       const server = new Homeserver();
       return {
-        room: new MatrixOpsRoom(server),
+        room: new MatrixOpsRoom(server, botUser),
         count: () => server.puts.length,
         refuse: (error) => {
           server.error = error;
@@ -218,7 +223,7 @@ describe('the content of a message', () => {
 describe('sending to the homeserver', () => {
   test('paths are encoded, and each event of a row has a transaction of its own', async () => {
     const server = new Homeserver();
-    const room = new MatrixOpsRoom(server);
+    const room = new MatrixOpsRoom(server, botUser);
     const reply: Reply = {
       title: 'x',
       files: [
@@ -239,15 +244,41 @@ describe('sending to the homeserver', () => {
     });
   });
 
+  test('B6: too large for the homeserver: cut, with the whole text as a file, in parts when that is too large as well', async () => {
+    const text = Array.from({ length: 800 }, (_, n) => `line ${n}`).join('\n');
+    const server = new Homeserver();
+    server.mostBytes = 6000;
+    const reply: Reply = { title: 'Users', blocks: [{ kind: 'code', text }] };
+    await new MatrixOpsRoom(server, botUser).send(
+      outboxRow(1, { content: { ...message(reply), mentions: [idOf('bob')], rings: true } }),
+      () => undefined,
+    );
+    expect(server.puts[0]?.content).toMatchObject({ msgtype: 'm.text', 'm.mentions': { user_ids: [idOf('bob')] } });
+    expect(String(server.puts[0]?.content['body'])).toContain('The whole text is in the file below.');
+    expect(server.uploads).toHaveLength(2);
+    expect(server.uploads.join('')).toContain(text);
+    expect(server.puts.map(({ content }) => content['filename'])).toEqual([undefined, 'answer-1.txt', 'answer-2.txt']);
+    expect(new Set(server.puts.map(({ path }) => path)).size).toBe(3);
+  });
+
+  test('B6: what is still too large is refused for good', async () => {
+    const server = new Homeserver();
+    server.mostBytes = 10;
+    const sent = new MatrixOpsRoom(server, botUser).send(outboxRow(1), () => undefined);
+    await expect(sent).rejects.toMatchObject({ kind: 'invalid' });
+  });
+
   test('a reaction that stands there already is no failure', async () => {
     const server = new Homeserver();
     server.error = new OpsError('invalid', 'refused', { cause: 'M_DUPLICATE_ANNOTATION' });
     const on: Outgoing = { kind: 'reaction', emoji: '⏳', on: { event: '$x' } };
-    await expect(new MatrixOpsRoom(server).send(outboxRow(1, { content: on }), () => undefined)).resolves.toBeTypeOf(
-      'string',
-    );
+    await expect(
+      new MatrixOpsRoom(server, botUser).send(outboxRow(1, { content: on }), () => undefined),
+    ).resolves.toBeTypeOf('string');
     server.error = new OpsError('invalid', 'refused', { cause: 'M_BAD_JSON' });
-    await expect(new MatrixOpsRoom(server).send(outboxRow(1, { content: on }), () => undefined)).rejects.toMatchObject({
+    await expect(
+      new MatrixOpsRoom(server, botUser).send(outboxRow(1, { content: on }), () => undefined),
+    ).rejects.toMatchObject({
       kind: 'invalid',
     });
   });
@@ -270,6 +301,16 @@ describe('errors of the homeserver in the bot’s words', () => {
   test('how long to wait', () => {
     expect(matrix(429, 'M_LIMIT_EXCEEDED', { retry_after_ms: 1234 }).retryAfterMs).toBe(1234);
     expect(matrix(429, 'M_LIMIT_EXCEEDED').retryAfterMs).toBe(5000);
+  });
+
+  test.each([
+    [429, { 'retry-after': '7' }, { kind: 'limited', retryAfterMs: 7000 }],
+    [429, {}, { kind: 'limited', retryAfterMs: 5000 }],
+    [503, { 'retry-after': '30' }, { kind: 'unavailable', retryAfterMs: 30_000 }],
+    [502, { 'retry-after': 'Fri, 31 Dec 2027 23:59:59 GMT' }, { kind: 'unavailable', retryAfterMs: undefined }],
+    [413, {}, { kind: 'invalid', cause: 'M_TOO_LARGE' }],
+  ])('B6: %i of a proxy in front of it, without a code', (statusCode, headers, told) => {
+    expect(translate({ statusCode, headers, body: '<html>' }, 'PUT')).toMatchObject(told);
   });
 
   test('no answer: reading did nothing, writing may have', () => {
