@@ -191,8 +191,10 @@ export async function openApp(settings: Settings, overrides: AppOverrides): Prom
     log,
     wanted: (item) =>
       item.body.kind === 'reaction' ||
+      item.body.kind === 'leaked' ||
       (item.body.kind === 'message' && isForBot(item.body.text, parseContext(bot, item.body.links))) ||
       (item.body.kind === 'withdrawn' && ledger.runsBy({ key: item.body.event, limit: 1 }).length > 0),
+    secretsIn: (text) => scrubber.find(text),
     taken: () => intake.wake(),
     alsoRooms: () => probeRoom.rooms(),
     recovered: () => sender.hasten(),

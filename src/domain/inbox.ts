@@ -2,6 +2,7 @@ import type { UserId } from './accounts.ts';
 import type { Json } from './canonical.ts';
 import type { EpochMs } from './clock.ts';
 import type { RoomId } from './rooms.ts';
+import type { FoundSecrets } from './scrubber.ts';
 
 /** How sure it is that the sender sent it. Set where it comes in, never later. */
 export type Proof = 'signed-device' | 'unsigned-device' | 'clear' | 'reaction' | 'shell' | 'internal';
@@ -12,6 +13,8 @@ export type InboxBody =
   | { kind: 'reaction'; emoji: string; on: string }
   /** The sender changed or took back an earlier event: an open prompt of it ends. */
   | { kind: 'withdrawn'; event: string }
+  /** A secret was written into the room: which, by name. The text itself is never stored. */
+  | { kind: 'leaked'; secrets: FoundSecrets }
   /** From a schedule or the shell: words already split. */
   | { kind: 'command'; command: string; args: { [key: string]: Json } };
 

@@ -9,6 +9,9 @@ const deepest = 64;
 // The end of a line, and what stands for it inside JSON.
 const gaps = /(?:[\r\n]|\\{1,8}[nr])(?:[ \t]|\\{1,8}t)*/g;
 
+/** Secrets by name: the settings (or what was made meanwhile) that hold them, and what others look like. */
+export type FoundSecrets = { settings: string[]; shapes: string[] };
+
 type Known = { pattern: RegExp; nameOf: ReadonlyMap<string, string> };
 const nothing: Known = { pattern: /(?!)/g, nameOf: new Map() };
 
@@ -91,7 +94,7 @@ export class Scrubber {
   }
 
   /** Which secrets stand in the text: the settings' names, and what others look like. Never the secrets themselves. */
-  find(text: string): { settings: string[]; shapes: string[] } {
+  find(text: string): FoundSecrets {
     const settings = new Set<string>();
     const solidText = solid(text)
       .map((piece) => piece.text)

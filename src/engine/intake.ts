@@ -1,6 +1,7 @@
 import type { Approvals } from './approvals.ts';
 import type { Door } from './door.ts';
 import type { House } from './house.ts';
+import { Leaks } from './leaks.ts';
 import { asOpsError } from '#domain/errors.ts';
 import type { InboxItem } from '#domain/inbox.ts';
 
@@ -21,6 +22,7 @@ export class Intake {
   readonly #door: Door;
   readonly #approvals: Approvals;
   readonly #alertReaction: AlertReaction;
+  readonly #leaks: Leaks;
   readonly #working = new Map<number, Promise<void>>();
   #wake: () => void = () => {};
   #woken = false;
@@ -30,6 +32,7 @@ export class Intake {
     this.#door = parts.door;
     this.#approvals = parts.approvals;
     this.#alertReaction = parts.alertReaction;
+    this.#leaks = new Leaks(house);
   }
 
   wake(): void {
@@ -67,6 +70,7 @@ export class Intake {
     try {
       if (item.body.kind === 'withdrawn') this.#approvals.withdrawn(item);
       else if (item.body.kind === 'reaction') this.#reaction(item);
+      else if (item.body.kind === 'leaked') this.#leaks.handle(item);
       else await this.#door.handle(item);
     } catch (error) {
       this.#house.log.error(

@@ -71,6 +71,10 @@ export const signOfLife = '⏳';
 export const signAbout = (ledger: Ledger, about: NewOutboxRow['about']): number | undefined =>
   ledger.outboxAbout(about).find(({ content }) => content.kind === 'reaction' && content.emoji === signOfLife)?.id;
 
+/** Takes an event of somebody else out of the room. */
+export const takeOut = (ledger: Ledger, address: Address, event: string): NewOutboxRow =>
+  row(ledger, address, { kind: 'redaction', of: { event } });
+
 export const takeBack = (ledger: Ledger, address: Address, outbox: number): NewOutboxRow =>
   row(ledger, address, { kind: 'redaction', of: { outbox } });
 

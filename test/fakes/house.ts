@@ -11,6 +11,7 @@ import type { Ledger } from '#domain/ledger.ts';
 import type { Person, Role } from '#domain/operators.ts';
 import { parseRoomId } from '#domain/rooms.ts';
 import type { Run, Step } from '#domain/runs.ts';
+import { Scrubber } from '#domain/scrubber.ts';
 import { type AlertReaction, Intake } from '#engine/intake.ts';
 import { Approvals } from '#engine/approvals.ts';
 import { Catalogue } from '#engine/catalogue.ts';
@@ -90,6 +91,7 @@ export class TestHouse implements AsyncDisposable {
   readonly world = new World();
   /** How what people type is proved, when it isn't in the clear. Reactions stay reactions. */
   proof: Proof | undefined;
+  readonly scrubber = new Scrubber();
   readonly #options: TestHouseOptions;
   readonly #folder: string | undefined;
   #life: Life;
@@ -122,7 +124,7 @@ export class TestHouse implements AsyncDisposable {
     const { clock, log } = this;
     const options = this.#options;
     const file = this.#folder === undefined ? ':memory:' : join(this.#folder, 'opsroom.db');
-    const storage = openStorage({ file, people: options.people ?? team });
+    const storage = openStorage({ file, people: options.people ?? team, scrubber: this.scrubber });
     const power = new Power(cutAt);
     const ledger: Ledger = power.memory(storage.ledger, writes);
     const bot: BotInfo = {
@@ -269,7 +271,13 @@ export class TestHouse implements AsyncDisposable {
     this.#typed += 1;
     const key = id ?? `$m${this.#typed}`;
     const full = { ...event, event_id: key, sender: idOf(name), origin_server_ts: this.clock.now() };
-    const item = itemOf(full, { site, room: opsRoom, bot: botUser, takenAt: this.clock.now() });
+    const item = itemOf(full, {
+      site,
+      room: opsRoom,
+      bot: botUser,
+      takenAt: this.clock.now(),
+      secretsIn: (text) => this.scrubber.find(text),
+    });
     const proof = item?.body.kind === 'message' ? (this.proof ?? item.proof) : undefined;
     this.take(item === undefined ? [] : [{ ...item, proof: proof ?? item.proof }]);
     return key;

@@ -2,6 +2,7 @@ import { parseUserId, type UserId } from '#domain/accounts.ts';
 import type { EpochMs } from '#domain/clock.ts';
 import type { InboxBody, NewInboxItem } from '#domain/inbox.ts';
 import type { RoomId } from '#domain/rooms.ts';
+import type { FoundSecrets } from '#domain/scrubber.ts';
 
 export type MatrixEvent = {
   event_id?: string;
@@ -86,13 +87,38 @@ export function threadOf(event: MatrixEvent): string | undefined {
   return relates['rel_type'] === 'm.thread' ? textOf(relates['event_id']) || undefined : undefined;
 }
 
+export type ItemContext = {
+  site: string;
+  room: RoomId;
+  bot: UserId;
+  takenAt: EpochMs;
+  secretsIn?: ((text: string) => FoundSecrets) | undefined;
+};
+
+/** A message in which a secret stands, wherever in it: as a notice, in the formatted text, in an edit, as a file's name. */
+function leakOf(event: MatrixEvent, secretsIn: ItemContext['secretsIn']): InboxBody | undefined {
+  if (secretsIn === undefined || event.type !== 'm.room.message') return undefined;
+  const secrets = secretsIn(textsOf(event.content).join('\n\0'));
+  return secrets.settings.length + secrets.shapes.length > 0 ? { kind: 'leaked', secrets } : undefined;
+}
+
+/** Every text in it. Not by recursion: a stranger chooses how deep it is. */
+function textsOf(value: unknown): string[] {
+  const texts: string[] = [];
+  const left = [value];
+  while (left.length > 0) {
+    const next = left.pop();
+    if (typeof next === 'string') texts.push(next);
+    else if (typeof next === 'object' && next !== null)
+      for (const [key, item] of Object.entries(next)) left.push(item, key);
+  }
+  return texts;
+}
+
 /** The event as an item of the inbox; undefined when it asks nothing or is the bot's own. */
-export function itemOf(
-  event: MatrixEvent,
-  context: { site: string; room: RoomId; bot: UserId; takenAt: EpochMs },
-): NewInboxItem | undefined {
+export function itemOf(event: MatrixEvent, context: ItemContext): NewInboxItem | undefined {
   if (!event.event_id || !event.sender || event.sender === context.bot) return undefined;
-  const body = bodyOf(event);
+  const body = leakOf(event, context.secretsIn) ?? bodyOf(event);
   if (body === undefined) return undefined;
   let sender: UserId;
   try {

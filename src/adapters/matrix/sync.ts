@@ -4,6 +4,7 @@ import { asOpsError, causeOf, OpsError } from '#domain/errors.ts';
 import type { Batch, InboxItem, NewInboxItem, RoomFacts } from '#domain/inbox.ts';
 import type { Log } from '#domain/log.ts';
 import type { RoomId } from '#domain/rooms.ts';
+import type { FoundSecrets } from '#domain/scrubber.ts';
 import type { Request } from './client.ts';
 import { itemOf, type MatrixEvent } from './events.ts';
 import { learn, noFacts } from './facts.ts';
@@ -34,6 +35,8 @@ export type SyncOptions = {
   log: Log;
   /** Only what could concern the bot is stored. */
   wanted(item: NewInboxItem): boolean;
+  /** Which secrets stand in a text; a message with one becomes a mark, and its text is not stored. */
+  secretsIn?(text: string): FoundSecrets;
   /** New items are there. Must return at once: the sync only takes and never waits for a handler. */
   taken(items: InboxItem[]): void;
   /** Further rooms whose events are only shown, by `seen`; asked before each request. */
@@ -184,11 +187,11 @@ export class SyncLoop {
   }
 
   #store(position: string, state: MatrixEvent[], events: MatrixEvent[], timeline: MatrixEvent[]): void {
-    const { site, bot, room, sink, clock, wanted, taken } = this.#options;
+    const { site, bot, room, sink, clock, wanted, taken, secretsIn } = this.#options;
     const takenAt = clock.now();
     let facts = this.#facts;
     for (const event of [...state, ...(events.length > 0 ? events : timeline)]) facts = learn(facts, event);
-    const asked = events.flatMap((event) => itemOf(event, { site, room, bot, takenAt }) ?? []);
+    const asked = events.flatMap((event) => itemOf(event, { site, room, bot, takenAt, secretsIn }) ?? []);
     // Said and taken back while nobody listened: it asks nothing any more.
     const takenBack = new Set(
       asked.flatMap(({ sender, body }) => (body.kind === 'withdrawn' ? `${sender} ${body.event}` : [])),
