@@ -105,6 +105,7 @@ export class SqliteLedger implements Ledger {
     }
     for (const row of change.outbox ?? []) this.#outbox.put(row);
     for (const entry of change.audit ?? []) this.#audit.append(entry);
+    for (const seal of change.seals ?? []) this.#audit.putSeal(seal);
   }
 
   #takeLock(target: string, run: number): void {
@@ -272,5 +273,6 @@ export class SqliteLedger implements Ledger {
 
   auditHead: Ledger['auditHead'] = () => this.#audit.head();
   audit: Ledger['audit'] = (filter) => this.#audit.find(filter);
-  auditAll: Ledger['auditAll'] = () => this.#audit.all();
+  auditAll: Ledger['auditAll'] = (after = 0) => this.#audit.all(after);
+  auditSeals: Ledger['auditSeals'] = (after = 0) => this.#audit.seals(after);
 }

@@ -1,20 +1,30 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
+import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
 import { OpsError } from '#domain/errors.ts';
+import type { SigningKey } from '#domain/audit-seal.ts';
 import type { Person } from '#domain/operators.ts';
 import type { Scrubber } from '#domain/scrubber.ts';
+import { newAuditKey, openAuditKey } from './audit-key.ts';
+import { type Damage, findDamage, type Scope } from './damage.ts';
 import { SqliteLedger } from './ledger.ts';
 import { migrate } from './migrate.ts';
 import { SqliteOperators } from './operators.ts';
 import { SqliteReadings } from './readings.ts';
+import { SealFile } from './seal-file.ts';
+import { keepSums } from './sums.ts';
 import { openTables } from './tables.ts';
 
 export type Storage = {
   ledger: SqliteLedger;
   readings: SqliteReadings;
   operators: SqliteOperators;
+  auditKey: SigningKey;
+  /** The seals of the audit outside of the database. */
+  seals: SealFile;
+  /** What is not as it was written. */
+  inspect(scope: Scope): Damage;
   [Symbol.dispose](): void;
 };
 
@@ -31,6 +41,7 @@ export function openStorage(options: { file: string; people?: readonly Person[];
       mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
       const lock = holdLock(join(dirname(file), 'instance.lock'));
       stack.defer(() => lock.close());
+      makePrivate(file);
     }
     const db = new Database(file, { timeout: 2000 });
     stack.defer(() => db.close());
@@ -39,17 +50,35 @@ export function openStorage(options: { file: string; people?: readonly Person[];
     db.pragma('synchronous = FULL');
     db.pragma('foreign_keys = ON');
     migrate(db);
+    keepSums(db);
     const instance = instanceOf(db);
+    const auditKey = file === ':memory:' ? newAuditKey() : openAuditKey(dirname(file));
+    const seals = new SealFile(file === ':memory:' ? undefined : join(dirname(file), 'audit-heads'));
     const disposal = stack.move();
     return {
       ledger: new SqliteLedger(db, openTables(db), instance, options.scrubber),
       readings: new SqliteReadings(db, options.scrubber),
       operators: new SqliteOperators(db, options.people ?? []),
+      auditKey,
+      seals,
+      inspect: (scope) => findDamage(db, scope, { key: auditKey, notes: seals.notes() }),
       [Symbol.dispose]: () => disposal.dispose(),
     };
   } catch (error) {
     stack.dispose();
     throw unopened(error, file);
+  }
+}
+
+/** Made before SQLite makes it: the files beside it (-wal, -shm) have the mode of this one. */
+function makePrivate(file: string): void {
+  closeSync(openSync(file, 'a', 0o600));
+  for (const each of [file, `${file}-wal`, `${file}-shm`]) {
+    try {
+      chmodSync(each, 0o600);
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== 'ENOENT') throw error;
+    }
   }
 }
 

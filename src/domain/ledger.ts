@@ -1,5 +1,6 @@
 import type { UserId } from './accounts.ts';
-import type { AuditEntry, AuditRow } from './audit.ts';
+import type { AuditEntry, AuditLink, AuditRow } from './audit.ts';
+import type { AuditSeal } from './audit-seal.ts';
 import type { Json } from './canonical.ts';
 import type { EpochMs } from './clock.ts';
 import type { Batch, InboxItem, RoomFacts } from './inbox.ts';
@@ -48,6 +49,7 @@ export type Change = {
   votes?: Vote[];
   outbox?: NewOutboxRow[];
   audit?: AuditEntry[];
+  seals?: AuditSeal[];
   takeLocks?: Array<{ target: string; run: number }>;
   releaseLocksOf?: number[];
   incidents?: Incident[];
@@ -128,5 +130,8 @@ export interface Ledger {
 
   auditHead(): { seq: number; hash: string };
   audit(filter: { actor?: UserId; act?: string; run?: number; limit?: number }): AuditRow[];
-  auditAll(): IterableIterator<AuditRow>;
+  /** The chain, from behind that row. */
+  auditAll(after?: number): IterableIterator<AuditLink>;
+  /** Oldest first, from behind that row. */
+  auditSeals(after?: number): AuditSeal[];
 }

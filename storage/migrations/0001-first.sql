@@ -58,6 +58,10 @@ CREATE TABLE audit (
 ) STRICT;
 -- Apart, so that an erasure request can delete the detail while the chain still verifies.
 CREATE TABLE audit_detail (seq INTEGER PRIMARY KEY, json TEXT NOT NULL) STRICT;
+-- Signed heads of the chain; `outbox` says them in the room.
+CREATE TABLE audit_heads (
+  seq INTEGER PRIMARY KEY, hash TEXT NOT NULL, at INTEGER NOT NULL, note TEXT NOT NULL, outbox INTEGER
+) STRICT;
 
 CREATE TABLE incidents (
   id INTEGER PRIMARY KEY, rev INTEGER NOT NULL, site TEXT NOT NULL, source TEXT NOT NULL, key TEXT NOT NULL,
