@@ -7,7 +7,7 @@ import { SyncLoop } from '#adapters/matrix/sync.ts';
 import { verifyAudit } from '#domain/audit.ts';
 import type { BotInfo } from '#domain/bot.ts';
 import type { Clock } from '#domain/clock.ts';
-import { asOpsError, OpsError } from '#domain/errors.ts';
+import { asOpsError } from '#domain/errors.ts';
 import type { Signal } from '#domain/incidents.ts';
 import type { Log } from '#domain/log.ts';
 import type { Person } from '#domain/operators.ts';
@@ -33,17 +33,19 @@ import { openStorage } from '#storage/open.ts';
 import { SystemClock } from '#adapters/system/clock.ts';
 import { openCheckParts } from './check-parts.ts';
 import { discover } from './discover.ts';
+import { openShellDoor } from './exec-door.ts';
+import { closedSession } from './exec-offline.ts';
 import { openSession } from './matrix-session.ts';
 import { openParts } from './parts.ts';
 import { sessionSince } from './session-age.ts';
 import { countAnswer, openMetrics, openServe } from './serve.ts';
 import { tellEncrypted } from './encrypted-room.ts';
 import { partsOff, type Settings } from './settings.ts';
+import { aborted, calmly, ticking } from './ticking.ts';
 import { version } from './version.ts';
 import { loadChecks, loadJobs, openWatch } from './watch.ts';
 
 const site = 'default';
-const tickMs = 1000;
 // What was said and done is kept a quarter; runs and the audit for ever.
 const keepMs = 90 * 86_400_000;
 const forgetEveryMs = 6 * 3_600_000;
@@ -52,7 +54,14 @@ const firstLookMs = 1000;
 const graceMs = 5000;
 const syncStaleMs = 120_000;
 
-export type AppOverrides = { clock?: Clock; log: Log; stop?: AbortSignal; scrubber?: Scrubber };
+export type AppOverrides = {
+  scrubber?: Scrubber;
+  clock?: Clock;
+  log: Log;
+  stop?: AbortSignal;
+  /** Without Matrix, checks and schedule: for the shell alone. What is to be said waits in the outbox. */
+  offline?: boolean;
+};
 export interface App extends AsyncDisposable {
   readonly bot: BotInfo;
 }
@@ -64,7 +73,7 @@ export const loadCommands = (): Promise<Map<string, Command>> =>
 
 /** Everything put together, from the memory up to the sync, which comes last; it stops in reverse. */
 export async function openApp(settings: Settings, overrides: AppOverrides): Promise<App> {
-  const { log, scrubber = new Scrubber() } = overrides;
+  const { log, scrubber = new Scrubber(), offline = false } = overrides;
   const clock = overrides.clock ?? new SystemClock();
   await using stack = new AsyncDisposableStack();
   const storage = stack.use(
@@ -75,7 +84,9 @@ export async function openApp(settings: Settings, overrides: AppOverrides): Prom
     loadCommands(),
     loadChecks(),
     loadJobs(),
-    openSession({ settings: settings.matrix, ledger, clock, log, stop: overrides.stop }),
+    offline
+      ? closedSession(settings.matrix, ledger)
+      : openSession({ settings: settings.matrix, ledger, clock, log, stop: overrides.stop }),
     openParts(settings, clock, scrubber),
   ]);
   stack.use(parts);
@@ -216,19 +227,22 @@ export async function openApp(settings: Settings, overrides: AppOverrides): Prom
     watch.alerter.tick();
     tellEncrypted(ledger, bot, clock, log);
   };
-  const loops = [sender.run(stop.signal), intake.run(stop.signal), ticking(clock, stop.signal, log, tick)];
+  const loops = [intake.run(stop.signal), ticking(clock, stop.signal, log, offline ? () => approvals.tick() : tick)];
+  stack.defer(async () => {
+    await runner.close(graceMs);
+    stop.abort();
+    await Promise.allSettled(loops);
+  });
+  stack.use(await openShellDoor({ settings, house, site, wake: () => intake.wake() }));
+  if (offline) return appOf(bot, stack);
   loops.push(
+    sender.run(stop.signal),
     clock.sleep(firstLookMs, stop.signal).then(
       () => watch.prober.run(stop.signal),
       () => {},
     ),
   );
   if (parts.ports.calls) loops.push(new Warden({ calls: parts.ports.calls, takings, clock, log }).run(stop.signal));
-  stack.defer(async () => {
-    await runner.close(graceMs);
-    stop.abort();
-    await Promise.allSettled(loops);
-  });
   await parts.ports.backups
     ?.tidy()
     .catch((error: unknown) => log.warn({ why: asOpsError(error).message }, 'left-over backups cannot be tidied'));
@@ -249,6 +263,10 @@ export async function openApp(settings: Settings, overrides: AppOverrides): Prom
     { user: bot.user, room: bot.opsRoom, commands: commands.size, off: bot.off.map((o) => o.part) },
     'the bot is ready',
   );
+  return appOf(bot, stack);
+}
+
+function appOf(bot: BotInfo, stack: AsyncDisposableStack): App {
   const disposal = stack.move();
   return { bot, [Symbol.asyncDispose]: () => disposal.disposeAsync() };
 }
@@ -261,27 +279,3 @@ const fixedPeople = (settings: Settings): Person[] =>
     addedAt: undefined,
     shell: person.shell,
   }));
-
-function aborted(signal: AbortSignal | undefined): Promise<never> {
-  return new Promise((_, reject) => {
-    const stop = (): void => reject(new OpsError('cancelled', 'The bot was stopped while it started.'));
-    if (signal?.aborted) stop();
-    else signal?.addEventListener('abort', stop, { once: true });
-  });
-}
-
-/** What fails by itself (a full disk) is noted and tried again the next time. */
-function calmly(work: () => void, log: Log): void {
-  try {
-    work();
-  } catch (error) {
-    log.error({ error }, 'a tick failed');
-  }
-}
-
-async function ticking(clock: Clock, signal: AbortSignal, log: Log, tick: () => void): Promise<void> {
-  while (!signal.aborted) {
-    calmly(tick, log);
-    await clock.sleep(tickMs, signal).catch(() => {});
-  }
-}

@@ -12,6 +12,8 @@ const usage = `Opsroom runs a Matrix homeserver from a Matrix room.
   npm start -- --settings opsroom.yaml         the bot (also OPSROOM_SETTINGS)
   npm start -- init [--help]                   makes accounts, room and opsroom.yaml from a running Synapse
   npm start -- doctor --settings opsroom.yaml  reaches every part and says what is wrong
+  npm start -- exec --settings opsroom.yaml '!status'   one command from this shell, for when Matrix is down
+  npm start -- approve --settings opsroom.yaml CODE     the second person's yes, from this shell
 
   --log-level LEVEL   trace, debug, info, warn, error    --log-format json|pretty
 `;
@@ -36,7 +38,7 @@ function readFlags(argv: string[]): Flags & { command: string | undefined; help:
     configuration: { 'camel-case-expansion': false, 'unknown-options-as-args': true, 'halt-at-non-option': true },
   });
   const [command, ...rest] = parsed._.map(String);
-  if (command !== undefined && !['init', 'doctor'].includes(command)) {
+  if (command !== undefined && !['init', 'doctor', 'exec', 'approve'].includes(command)) {
     throw new OpsError('invalid', `I don't know "${command}".`, { hint: usage });
   }
   const text = (name: string): string | undefined => {
@@ -46,7 +48,7 @@ function readFlags(argv: string[]): Flags & { command: string | undefined; help:
   };
   const format = text('log-format') ?? 'json';
   if (format !== 'json' && format !== 'pretty') throw new OpsError('invalid', `--log-format is json or pretty.`);
-  const level = text('log-level') ?? 'info';
+  const level = text('log-level') ?? (command === 'exec' || command === 'approve' ? 'error' : 'info');
   if (!['trace', 'debug', 'info', 'warn', 'error', 'fatal'].includes(level)) {
     throw new OpsError('invalid', `"${level}" is no log level.`, { hint: 'trace, debug, info, warn or error' });
   }
@@ -82,6 +84,9 @@ async function run(argv: string[]): Promise<number> {
       const { doctor } = await import('./doctor.ts');
       const given = [...(flags.settings ? ['--settings', flags.settings] : []), ...flags.rest];
       return await doctor(given, process.stdout, { scrubber });
+    }
+    if (flags.command === 'exec' || flags.command === 'approve') {
+      return await runExec(flags.command, flags, stop, scrubber);
     }
     if (flags.settings !== undefined && (flags.fresh || flags.script !== undefined)) {
       throw new OpsError('invalid', '--fresh and --script are for the sandbox, which takes no --settings.', {
@@ -129,6 +134,13 @@ async function runBot(file: string, flags: Flags, stop: AbortSignal, scrubber: S
   await stopped(stop);
   log.info({ bot: app.bot.user }, 'stopping');
   return exitCodes.fine;
+}
+
+async function runExec(how: 'exec' | 'approve', flags: Flags, stop: AbortSignal, scrubber: Scrubber): Promise<number> {
+  const [{ exec }, { openLog }] = await Promise.all([import('./exec.ts'), import('#adapters/system/log.ts')]);
+  const log = openLog({ level: flags.logLevel, format: flags.logFormat, scrubber });
+  const given = [...(flags.settings === undefined ? [] : ['--settings', flags.settings]), ...flags.rest];
+  return exec(how, given, { input: process.stdin, output: process.stdout, log, stop, scrubber });
 }
 
 async function runSandbox(flags: Flags, stop: AbortSignal, scrubber: Scrubber): Promise<number> {

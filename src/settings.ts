@@ -7,6 +7,7 @@ import { settings as livekit } from '#adapters/livekit/settings.ts';
 import { settings as matrix } from '#adapters/matrix/settings.ts';
 import { roster, settings as postgres } from '#adapters/postgres/settings.ts';
 import { sources } from '#adapters/prometheus/settings.ts';
+import { settings as shell } from '#adapters/shell/settings.ts';
 import { settings as synapse } from '#adapters/synapse/settings.ts';
 import { OpsError } from '#domain/errors.ts';
 import type { Scrubber } from '#domain/scrubber.ts';
@@ -31,6 +32,7 @@ const schema = z.strictObject({
   matrix,
   people,
   roles,
+  shell,
   approvals,
   limits,
   synapse,
@@ -77,6 +79,12 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /** The settings file: what was given on the command line, else `OPSROOM_SETTINGS`. */
 export const settingsFile = (given: string | undefined, env: Environment = process.env): string | undefined =>
   given ?? (env['OPSROOM_SETTINGS'] === '' ? undefined : env['OPSROOM_SETTINGS']);
+
+/** Who called `sudo`, by their number; undefined when nobody did. */
+export function sudoUser(env: Environment = process.env): number | undefined {
+  const uid = env['SUDO_UID'] ?? '';
+  return /^\d{1,10}$/.test(uid) ? Number(uid) : undefined;
+}
 
 /** Throws `invalid` with every problem at once, each with its line and key and never with a value. */
 export function loadSettings(options: {
@@ -225,6 +233,7 @@ function absolute(settings: Settings, directory: string): Settings {
     ...settings,
     dataDir: here(settings.dataDir),
     disks: settings.disks.map(here),
+    shell: settings.shell.directory === undefined ? {} : { directory: here(settings.shell.directory) },
     backups: sets && { ...sets, directory: here(sets.directory) },
     postgres: database?.binDirectory ? { ...database, binDirectory: here(database.binDirectory) } : database,
   };

@@ -25,7 +25,9 @@ export const people = some(
       .array(userId(), { error: 'must be a list of user ids' })
       .default([])
       .describe('Their other accounts: one human, one vote.'),
-    shell: name().optional().describe('Their Unix user on this machine. Not used yet.'),
+    shell: name()
+      .optional()
+      .describe('Their Unix user on this machine, for `npm start -- exec` and `approve`: its name, or its number.'),
   }),
   'people',
 )

@@ -78,6 +78,7 @@ type Life = {
   ledger: Ledger;
   power: Power;
   stop: AbortController;
+  house: House;
   approvals: Approvals;
   runner: Runner;
   intake: Intake;
@@ -110,6 +111,15 @@ export class TestHouse implements AsyncDisposable {
 
   get operators(): Storage['operators'] {
     return this.#life.storage.operators;
+  }
+
+  /** What the parts of the engine stand on. */
+  get house(): House {
+    return this.#life.house;
+  }
+
+  wake(): void {
+    this.#life.intake.wake();
   }
 
   get runner(): Runner {
@@ -173,7 +183,7 @@ export class TestHouse implements AsyncDisposable {
     const stop = new AbortController();
     runner.recover();
     for (const loop of [intake.run(stop.signal), sender.run(stop.signal)]) loop.catch(() => {});
-    return { storage, ledger, power, stop, approvals, runner, intake };
+    return { storage, house, ledger, power, stop, approvals, runner, intake };
   }
 
   /** Puts people into the room (`join`) or takes them out (`leave`), as the sync would. */

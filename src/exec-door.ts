@@ -1,0 +1,90 @@
+import { render } from '#adapters/matrix/render.ts';
+import { type Caller, type Conversation, openDoor, type Serve } from '#adapters/shell/listen.ts';
+import type { Call } from '#adapters/shell/wire.ts';
+import { asOpsError, OpsError } from '#domain/errors.ts';
+import type { Person } from '#domain/operators.ts';
+import type { House } from '#engine/house.ts';
+import { ShellDesk } from '#engine/shell-desk.ts';
+import type { Settings } from './settings.ts';
+
+/**
+ * The door for shells on this machine. `dataDir/door.sock` lets in the bot's own Unix user and root; each of them holds
+ * the bot's secrets anyway, so who they say they act for (by sudo) is believed and written down as said.
+ * `shell.directory`, when it is set, lets in everybody, each as the Unix user that the kernel proves.
+ * A door that can't be opened never keeps the bot from its work: it is told in the log, and by doctor.
+ */
+export async function openShellDoor(options: {
+  settings: Pick<Settings, 'dataDir' | 'shell'>;
+  house: House;
+  site: string;
+  wake: () => void;
+}): Promise<AsyncDisposable> {
+  const { settings, house, site, wake } = options;
+  const desk = new ShellDesk(house, { site, wake });
+  const serve: Serve = (caller, call, conversation) => {
+    const person = personOf(house.ports(site).operators.list(), caller.names);
+    if (person === undefined) throw refuse(house, site, caller, call);
+    return desk.serve(
+      { user: person.user, unix: unixOf(caller), text: call.text, breakGlass: call.breakGlass },
+      earsOf(conversation),
+      conversation.signal,
+    );
+  };
+  const places = [{ directory: settings.dataDir, shared: false }];
+  if (settings.shell.directory !== undefined) places.push({ directory: settings.shell.directory, shared: true });
+  await using stack = new AsyncDisposableStack();
+  for (const place of places) {
+    try {
+      stack.use(await openDoor(place, serve, house.log));
+    } catch (error) {
+      const { message, hint } = asOpsError(error);
+      house.log.error({ why: message, hint }, "the shell's door is not open");
+    }
+  }
+  return stack.move();
+}
+
+const personOf = (people: readonly Person[], names: readonly string[]): Person | undefined =>
+  people.find(({ shell }) => shell !== undefined && names.includes(shell));
+
+/** What is proved, and what is only said. */
+function unixOf({ proved, behalf, names }: Caller): string {
+  const name = names[0] ?? String(behalf ?? proved);
+  return behalf === undefined || behalf === proved ? `Unix user ${name}` : `Unix user ${name}, by sudo`;
+}
+
+/** Somebody on this machine who is nobody in the settings: written down, and told what to do. */
+function refuse(house: House, site: string, caller: Caller, call: Call): OpsError {
+  const { ledger, clock, log } = house;
+  const unix = unixOf(caller);
+  const why = `${unix} is nobody's \`shell\` under \`people\` in the settings.`;
+  log.warn({ proved: caller.proved, behalf: caller.behalf }, 'a stranger called from the shell');
+  ledger.commit({
+    at: clock.now(),
+    audit: [
+      {
+        at: clock.now(),
+        actor: house.ports(site).bot.user,
+        site,
+        run: undefined,
+        incident: undefined,
+        act: 'shell',
+        outcome: 'denied',
+        detail: { unix, proved: caller.proved, said: call.text.slice(0, 200), why },
+      },
+    ],
+  });
+  return new OpsError('denied', `${why} Nothing was done.`, {
+    hint: `An owner adds \`shell: ${caller.names[0] ?? 'NAME'}\` to that person there, and starts the bot again.`,
+  });
+}
+
+const earsOf = ({ tell, answerTo }: Conversation) => ({
+  said: (reply: Parameters<typeof render>[0]): void => tell({ kind: 'said', text: render(reply).body }),
+  confirm: ({ code }: { code: string }): Promise<boolean | undefined> => {
+    tell({ kind: 'question', code });
+    return answerTo(code);
+  },
+  waiting: ({ code, role, expiresAt }: { code: string; role: string; expiresAt: number }): void =>
+    tell({ kind: 'waiting', code, role, expiresAt }),
+});

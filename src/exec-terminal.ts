@@ -1,0 +1,39 @@
+import { createInterface, type Interface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
+import type { Terminal } from '#adapters/shell/call.ts';
+
+/** The terminal of one call: shows what the bot says, and asks. */
+export class ShellTerminal implements Terminal, Disposable {
+  readonly #output: Writable;
+  readonly #input: Readable;
+  #lines: Interface | undefined;
+
+  constructor({ input, output }: { input: Readable; output: Writable }) {
+    this.#input = input;
+    this.#output = output;
+  }
+
+  say(text: string): void {
+    this.#output.write(`${text}\n`);
+  }
+
+  waiting({ code, role }: { code: string; role: string; expiresAt: number }): void {
+    this.say(`\nA second person with the role ${role} has to say yes, in the room or here:`);
+    this.say(`  npm start -- approve --settings FILE ${code}\nWaiting; Ctrl-C ends only the waiting.`);
+  }
+
+  /** Anything but a yes is a no; the end of the input is none. */
+  confirm(): Promise<boolean | undefined> {
+    this.#lines ??= createInterface({ input: this.#input });
+    this.#output.write('\nDo it? (y/N) ');
+    const lines = this.#lines;
+    return new Promise((resolve) => {
+      lines.once('line', (line) => resolve(/^\s*(y|yes)\s*$/i.test(line)));
+      lines.once('close', () => resolve(false));
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.#lines?.close();
+  }
+}
