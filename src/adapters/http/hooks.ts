@@ -1,12 +1,13 @@
-import { z } from 'zod';
 import type { Clock } from '#domain/clock.ts';
 import type { Signal } from '#domain/incidents.ts';
 import type { Log } from '#domain/log.ts';
 import type { Secret } from '#domain/secret.ts';
 import { readAlert } from './alert.ts';
 import { readAlertmanager } from './alertmanager.ts';
+import type { Read } from './alert-fields.ts';
 import { showsSecret } from './bearer.ts';
-import { type Route, text } from './server.ts';
+import { readJson, TooLarge, Unreadable } from './body.ts';
+import { defaultLimits, type Route, text } from './server.ts';
 
 export type HooksOptions = {
   site: string;
@@ -29,7 +30,7 @@ export function hookRoutes(options: HooksOptions): Map<string, Route> {
   return new Map(paths.map((path) => [path, hook(path, options)]));
 }
 
-const troubles = ['WebhookTooLarge', 'WebhookUnreadable'] as const;
+const troubles = ['WebhookTooLarge', 'WebhookUnreadable', 'WebhookAlertUnreadable'] as const;
 
 function hook(path: (typeof paths)[number], options: HooksOptions): Route {
   const { site, secret, clock, log, receive } = options;
@@ -43,26 +44,46 @@ function hook(path: (typeof paths)[number], options: HooksOptions): Route {
       options.refused?.(path);
       return text(401, 'Send the secret as Authorization: Bearer …', { 'www-authenticate': 'Bearer' });
     },
-    tooLarge(bytes) {
-      tell('WebhookTooLarge', `A webhook of ${bytes} bytes on ${path} was refused, and what it told is lost.`);
-    },
-    answer({ body }) {
-      let signals: Signal[];
+    tooLarge,
+    async answer({ body }) {
+      let found: Read;
       try {
-        const content = body.toString('utf8');
-        signals = path === '/hooks/alert' ? readAlert(content, site, clock.now()) : readAlertmanager(content, site);
+        const json = await readJson(body, defaultLimits.bodyBytes);
+        found =
+          path === '/hooks/alert' ? readAlert(json, site, clock.now()) : readAlertmanager(json, site, clock.now());
       } catch (error) {
-        const why = whyUnreadable(error);
-        tell('WebhookUnreadable', `A webhook on ${path} could not be understood: ${why}.`);
-        return text(400, `Not understood: ${why}. Nothing was stored.`);
+        if (error instanceof TooLarge) {
+          tooLarge(body.length);
+          return text(413, `More than ${defaultLimits.bodyBytes} bytes when unpacked. Nothing was stored.`);
+        }
+        return notUnderstood(error instanceof Unreadable ? error.message : 'it cannot be read');
       }
-      const over = troubled ? troubles.map((name) => trouble(name, '', false)) : [];
-      if (!store([...signals, ...over]))
+      const { signals, understood, bad } = found;
+      if (bad.length > 0) log.warn({ path, bad: bad.length, first: bad.slice(0, 5) }, 'alerts could not be read');
+      // What is wrong with one alert must not cost the others; but where nothing is left, the sender is told.
+      if (bad.length > 0 && understood === 0) return notUnderstood(bad[0] ?? '');
+      const lost = bad.length > 0 ? [trouble('WebhookAlertUnreadable', unreadTitle(bad), true)] : [];
+      const over = troubled && bad.length === 0 ? troubles.map((name) => trouble(name, '', false)) : [];
+      if (!store([...signals, ...lost, ...over]))
         return text(503, 'Could not be stored. Send it again.', { 'retry-after': '5' });
-      troubled = false;
-      return text(200, 'Stored.');
+      troubled = bad.length > 0;
+      return text(200, bad.length > 0 ? `Stored, but for ${bad.length}: ${bad[0]}.` : 'Stored.');
     },
   };
+
+  function unreadTitle(bad: readonly string[]): string {
+    const many = bad.length === 1 ? 'An alert' : `${bad.length} alerts`;
+    return `${many} of a webhook on ${path} cannot be read: what it told is lost (${bad[0]}). The others were stored.`;
+  }
+
+  function notUnderstood(why: string): ReturnType<typeof text> {
+    tell('WebhookUnreadable', `A webhook on ${path} could not be understood: ${why}.`);
+    return text(400, `Not understood: ${why}. Nothing was stored.`);
+  }
+
+  function tooLarge(bytes: number): void {
+    tell('WebhookTooLarge', `A webhook of ${bytes} bytes on ${path} was refused, and what it told is lost.`);
+  }
 
   function store(signals: Signal[]): boolean {
     try {
@@ -85,13 +106,4 @@ function hook(path: (typeof paths)[number], options: HooksOptions): Route {
     troubled = true;
     store([trouble(name, title, true)]);
   }
-}
-
-/** Where it is wrong, never what stood there. */
-function whyUnreadable(error: unknown): string {
-  if (error instanceof z.ZodError) {
-    const issue = error.issues[0];
-    return `${issue?.path.join('.') || 'the body'}: ${issue?.message ?? 'wrong'}`;
-  }
-  return error instanceof SyntaxError ? 'it is not JSON' : 'it cannot be read';
 }

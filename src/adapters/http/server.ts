@@ -16,8 +16,12 @@ export type Route = {
 };
 
 export type HttpLimits = { bodyBytes: number; openBytes: number; idleMs: number };
-/** One body; all bodies being read at once, above which senders are told to come back; how long a client may take. */
-export const defaultLimits: HttpLimits = { bodyBytes: 32 * 1024 ** 2, openBytes: 96 * 1024 ** 2, idleMs: 10_000 };
+/**
+ * One body; all bodies being read at once, above which senders are told to come back; how long a client may take. With
+ * the look at the clock twice a second, whoever dawdles is cut off within 10 s.
+ */
+export const defaultLimits: HttpLimits = { bodyBytes: 32 * 1024 ** 2, openBytes: 96 * 1024 ** 2, idleMs: 9000 };
+export const lookEveryMs = 500;
 
 export const text = (status: number, body: string, headers?: Record<string, string>): Answer => ({
   status,
@@ -47,7 +51,7 @@ export async function openHttpServer(options: {
       headersTimeout: limits.idleMs,
       requestTimeout: limits.idleMs,
       keepAliveTimeout: limits.idleMs,
-      connectionsCheckingInterval: Math.min(1000, limits.idleMs),
+      connectionsCheckingInterval: Math.min(lookEveryMs, limits.idleMs),
     },
     (request, response) => void desk.receive(request, response),
   );
