@@ -147,6 +147,7 @@ export function openTables(db: Database.Database) {
       site: 'plain',
       user: 'plain',
       kind: 'plain',
+      identities: 'json',
       until: 'plain',
       run: 'plain',
       endedAt: 'plain',

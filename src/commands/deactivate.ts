@@ -2,7 +2,8 @@ import type { UserId } from '#domain/accounts.ts';
 import { OpsError } from '#domain/errors.ts';
 import { Flag, User, z } from '#engine/args.ts';
 import { defineChange } from '#engine/command.ts';
-import { callBanMs, removeFromCalls, snapshot, whereabouts, takeFromProjects } from '#procedures/take-out.ts';
+import { forbidCalls } from '#procedures/call-ban.ts';
+import { snapshot, whereabouts, takeFromProjects } from '#procedures/take-out.ts';
 
 const pollMs = 1000;
 // Synapse leaves rooms in the background, some 160 ms each.
@@ -77,15 +78,7 @@ export default defineChange({
     if (roster && rosterId !== null) await run.attempt('status', () => roster.setStatus(rosterId, 'suspended'));
     else run.skip('status', 'not known to the application');
     await run.step('close', () => accounts.deactivate(user, plan.erase));
-    takings.hold({
-      site: bot.site,
-      user,
-      kind: 'call-ban',
-      until: clock.now() + callBanMs,
-      run: run.id,
-      endedAt: undefined,
-    });
-    if (calls) await run.attempt('calls', () => removeFromCalls(user, calls));
+    if (calls) await run.attempt('calls', () => forbidCalls(user, run.id, ports));
     else run.skip('calls', 'LiveKit is off');
     if (sessions) await run.attempt('tokens', () => sessions.forgetOpenIdTokens(user));
     else run.skip('tokens', "the homeserver's database is not configured");

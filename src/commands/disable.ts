@@ -1,24 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import type { Accounts, Puppet, UserId } from '#domain/accounts.ts';
-import { isIdentityOf } from '#domain/calls.ts';
+import { type CallServer, isIdentityOf } from '#domain/calls.ts';
 import { asOpsError, OpsError } from '#domain/errors.ts';
 import { ago } from '#domain/duration.ts';
 import type { Line, Reply } from '#domain/messages.ts';
-import type { RoomId } from '#domain/rooms.ts';
+import type { RoomId, Rooms } from '#domain/rooms.ts';
 import type { Roster } from '#domain/roster.ts';
 import { Flag, RestOfLine, User, z } from '#engine/args.ts';
 import { defineChange } from '#engine/command.ts';
-import {
-  callBanMs,
-  leave,
-  puppetValidMs,
-  removeFromCalls,
-  snapshot,
-  type Taken,
-  whereabouts,
-  takeFromProjects,
-  unidentified,
-} from '#procedures/take-out.ts';
+import { forbidCalls, hashedIdentities, unidentified } from '#procedures/call-ban.ts';
+import { leave, puppetValidMs, snapshot, type Taken, whereabouts, takeFromProjects } from '#procedures/take-out.ts';
 
 const leaveParallel = 8;
 const many = (n: number, one: string): string => `${n} ${one}${n === 1 ? '' : 's'}`;
@@ -62,7 +53,7 @@ export default defineChange({
       inApplication(args.user, ports.roster),
       whereabouts(args.user, ports),
       ports.accounts.devices(args.user),
-      ports.calls && countInCalls(args.user, ports.calls).catch(() => undefined),
+      ports.calls && countInCalls(args.user, ports.calls, ports).catch(() => undefined),
     ]);
     return {
       plan: { user: args.user, reason: args.reason, soft: args.soft },
@@ -117,21 +108,11 @@ export default defineChange({
 
   async apply(plan, ports, run) {
     const user = plan.user as UserId;
-    const { accounts, takings, calls, roster, sessions, clock, bot } = ports;
-    const forbidCalls = async (): Promise<number> => {
-      takings.hold({
-        site: bot.site,
-        user,
-        kind: 'call-ban',
-        until: clock.now() + callBanMs,
-        run: run.id,
-        endedAt: undefined,
-      });
-      return calls ? removeFromCalls(user, calls) : 0;
-    };
+    const { accounts, takings, calls, roster, sessions, bot } = ports;
+    const forbid = (): Promise<number> => forbidCalls(user, run.id, ports);
     if (plan.soft) {
       await run.step('lock', () => accounts.setLocked(user, true));
-      if (calls) await run.attempt('calls', () => forbidCalls());
+      if (calls) await run.attempt('calls', forbid);
       return { title: [{ code: user }, ' is locked. Rooms and devices are kept.'] };
     }
     await run.step('suspend', () => accounts.setSuspended(user, true));
@@ -143,7 +124,7 @@ export default defineChange({
       );
       return list.length;
     });
-    const thrownOut = calls ? await run.attempt('calls', forbidCalls) : run.skip('calls', 'LiveKit is off');
+    const thrownOut = calls ? await run.attempt('calls', forbid) : run.skip('calls', 'LiveKit is off');
     // What ends access comes first; where they are doesn't move by it, and is taken from them only after this.
     const seen = await run.step('snapshot', async () => {
       const taken = await snapshot(user, run.id, { ...ports, site: bot.site });
@@ -189,7 +170,7 @@ export default defineChange({
         thrownOut > 0 ? 'thrown out of the call, and kept out for 2 h' : 'was in no call; kept out of calls for 2 h',
       );
     const hidden = calls ? await unidentified(calls).catch(() => 0) : 0;
-    if (hidden > 0) run.say(`${hidden} in calls under a hashed identity: whether they are one of them cannot be told`);
+    if (hidden > 0) run.say(`${hidden} in calls under a hashed identity that none of their rooms explains`);
     if (seen.alone.length > 0) {
       run.say([
         `left alone, with nobody else in ${seen.alone.length === 1 ? 'it' : 'them'}: `,
@@ -221,9 +202,14 @@ async function inApplication(user: UserId, roster: Roster | undefined): Promise<
   }
 }
 
-async function countInCalls(user: UserId, calls: NonNullable<Parameters<typeof removeFromCalls>[1]>): Promise<number> {
-  const lists = await Promise.all((await calls.rooms()).map((room) => calls.participants(room.name)));
-  return lists.filter((list) => list.some((participant) => isIdentityOf(participant.identity, user))).length;
+async function countInCalls(
+  user: UserId,
+  calls: CallServer,
+  ports: { accounts: Accounts; rooms: Rooms },
+): Promise<number> {
+  const [rooms, hashed] = await Promise.all([calls.rooms(), hashedIdentities(user, ports)]);
+  const lists = await Promise.all(rooms.map((room) => calls.participants(room.name)));
+  return lists.filter((list) => list.some((participant) => isIdentityOf(participant.identity, user, hashed))).length;
 }
 
 /** Nothing but the rooms with nobody else may be left, and no session. */

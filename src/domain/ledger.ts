@@ -15,6 +15,8 @@ export type Hold = {
   site: string;
   user: UserId;
   kind: 'call-ban';
+  /** Hashed identities of theirs, by which newer clients join calls. */
+  identities: string[];
   until: EpochMs;
   run: number;
   endedAt: EpochMs | undefined;

@@ -1,4 +1,5 @@
 import type { UserId } from './accounts.ts';
+import type { CallMembership } from './calls.ts';
 import { OpsError } from './errors.ts';
 
 /** A room id. Version 12 rooms have no server part, so none is ever taken out of it. */
@@ -35,6 +36,8 @@ export interface Rooms {
   list(options: { text?: string; from?: number; limit?: number }): Promise<{ rooms: Room[]; total: number }>;
   /** Joined members. */
   members(room: RoomId): Promise<UserId[]>;
+  /** The calls that someone joined in a room, now or lately, as their clients wrote it there. */
+  callMemberships(room: RoomId, user: UserId): Promise<CallMembership[]>;
   /** Throws `notFound`. */
   resolve(alias: RoomAlias): Promise<RoomId>;
 }

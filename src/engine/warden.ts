@@ -53,7 +53,7 @@ export class Warden {
     const lists = await Promise.all(rooms.map((room) => this.#calls.participants(room.name)));
     for (const [index, participants] of lists.entries()) {
       for (const { identity } of participants) {
-        const hold = holds.find((held) => isIdentityOf(identity, held.user));
+        const hold = holds.find((held) => isIdentityOf(identity, held.user, held.identities));
         if (!hold) continue;
         await this.#calls.remove(rooms[index]!.name, identity);
         removed += 1;

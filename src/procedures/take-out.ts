@@ -1,5 +1,4 @@
 import type { Accounts, Puppet, UserId } from '#domain/accounts.ts';
-import { type CallServer, isHashedIdentity, isIdentityOf } from '#domain/calls.ts';
 import type { Clock } from '#domain/clock.ts';
 import type { TakenAway } from '#domain/ledger.ts';
 import { OpsError } from '#domain/errors.ts';
@@ -20,12 +19,6 @@ export type Taken = {
 };
 
 export const puppetValidMs = 600_000;
-/**
- * How long calls stay forbidden: a LiveKit token lives an hour and an OpenID token, which buys one more, another; the
- * minute is the leeway of their clocks.
- */
-export const callBanMs = 2 * 3_600_000 + 60_000;
-
 /** Where someone is: rooms to leave, and rooms that would be lost. */
 export async function whereabouts(
   user: UserId,
@@ -104,26 +97,6 @@ export async function takeFromProjects(
     takings.remember({ ...taken, snapshot: { ...known, projects: [...new Set([...known.projects, ...projects])] } });
   }
   return { projects: await roster.removeMemberships(id), credentials: await roster.deleteCredentials(id) };
-}
-
-/** How many are in calls under a hashed identity: whose they are, LiveKit does not tell. */
-export async function unidentified(calls: CallServer): Promise<number> {
-  const rooms = await calls.rooms();
-  const lists = await Promise.all(rooms.map((room) => calls.participants(room.name)));
-  return lists.flat().filter(({ identity }) => isHashedIdentity(identity)).length;
-}
-
-/** Throws the person out of every call, once. Gives how often they were found. */
-export async function removeFromCalls(user: UserId, calls: CallServer): Promise<number> {
-  let removed = 0;
-  for (const room of await calls.rooms()) {
-    for (const participant of await calls.participants(room.name)) {
-      if (!isIdentityOf(participant.identity, user)) continue;
-      await calls.remove(room.name, participant.identity);
-      removed += 1;
-    }
-  }
-  return removed;
 }
 
 /** Leaves on behalf of the person. A notices room can't be left, and nobody minds. */

@@ -85,7 +85,7 @@ CREATE TABLE pages (
 CREATE INDEX pages_of ON pages (incident, at);
 
 CREATE TABLE holds (
-  site TEXT NOT NULL, "user" TEXT NOT NULL, kind TEXT NOT NULL, until INTEGER NOT NULL, run INTEGER NOT NULL,
+  site TEXT NOT NULL, "user" TEXT NOT NULL, kind TEXT NOT NULL, identities TEXT NOT NULL, until INTEGER NOT NULL, run INTEGER NOT NULL,
   ended_at INTEGER, PRIMARY KEY (site, "user", kind)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX holds_live ON holds (until) WHERE ended_at IS NULL;

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Accounts, UserId } from '#domain/accounts.ts';
+import type { CallMembership } from '#domain/calls.ts';
 import { type RoomAlias, parseRoomId, type RoomId, type Rooms } from '#domain/rooms.ts';
 import { openSynapse } from '#adapters/synapse/open.ts';
 import { SystemClock } from '#adapters/system/clock.ts';
@@ -29,6 +30,8 @@ export interface HomeserverWorld extends AsyncDisposable {
   login(user: UserId, password?: string): Promise<boolean>;
   newRoom(room: WantedRoom): Promise<RoomId>;
   kick(by: UserId, room: RoomId, user: UserId): Promise<void>;
+  /** A client of someone who may set state there joins the call of the room. */
+  joinCall(room: RoomId, user: UserId, membership: CallMembership): Promise<void>;
 }
 
 export const firstPassword = 'correct-horse-battery';
@@ -64,6 +67,7 @@ function fakeWorld(): HomeserverWorld {
       rooms.setMembership(room, user, 'leave');
       return Promise.resolve();
     },
+    joinCall: (room, user, membership) => Promise.resolve(rooms.joinCall(room, user, membership)),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }
@@ -86,6 +90,15 @@ async function synapseWorld(): Promise<HomeserverWorld> {
     newRoom: (room) => client.makeRoom(room),
     async kick(by, room, user) {
       await client.as(by, 'POST', `/rooms/${encodeURIComponent(room)}/kick`, { user_id: user });
+    },
+    async joinCall(room, user, { device, member }) {
+      const path = `/rooms/${encodeURIComponent(room)}/state/org.matrix.msc3401.call.member/_${user}_${device}_m.call`;
+      await client.as(user, 'PUT', path, {
+        device_id: device,
+        membershipID: member,
+        call_id: '',
+        application: 'm.call',
+      });
     },
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };

@@ -65,6 +65,18 @@ describe.each(worlds)('Rooms on %s', (_name, open) => {
     }
   });
 
+  test('the calls that somebody joined there, also those they left; of others none', async () => {
+    const room = await world.newRoom({ creator: owner, name: 'Talk', joined: [guest] });
+    expect(await rooms.callMemberships(room, owner)).toEqual([]);
+    await world.joinCall(room, owner, { device: 'PHONE', member: 'm-1' });
+    await world.joinCall(room, owner, { device: 'PHONE', member: 'm-2' });
+    expect((await rooms.callMemberships(room, owner)).toSorted((a, b) => a.member.localeCompare(b.member))).toEqual([
+      { device: 'PHONE', member: 'm-1' },
+      { device: 'PHONE', member: 'm-2' },
+    ]);
+    expect(await rooms.callMemberships(room, guest)).toEqual([]);
+  });
+
   test('lists by part of the name, in pages', async () => {
     for (const letter of 'abc') await world.newRoom({ creator: owner, name: `Page ${letter}` });
     const first = await rooms.list({ text: 'page ', limit: 2 });

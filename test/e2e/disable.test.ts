@@ -1,13 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { UserId } from '#domain/accounts.ts';
+import { callIdentity } from '#domain/calls.ts';
 import { startCall, type Call } from '#sandbox/call.ts';
 import { account, application, insideRooms, participants, whoami, wholeState } from '#test/fixtures/server-state.ts';
 import { signal } from '#test/contract/call-world.ts';
 import { installMs, OpsRoom } from '#test/ops-room.ts';
 
 // Disable is the product's main promise: gone from chat and calls at once, kept gone, and brought back.
-const mallory = '@mallory:opsroom.test';
+const mallory = '@mallory:opsroom.test' as UserId;
 // After the yes: tokens dead, out of the call, and each time out of it again. The figures are printed.
 const promisedMs = { token: 1000, call: 2000, ejection: 1000 };
 // A machine that builds something else beside the tests stands still for a moment now and then.
@@ -15,6 +17,7 @@ const hiccup = 3;
 let world: OpsRoom;
 let talk: Call;
 let identity: string;
+const hashed = callIdentity(mallory, { device: 'TABLET', member: 'tab-1' });
 beforeAll(async () => {
   // Two owners: making somebody an admin takes both.
   const people = [
@@ -98,6 +101,12 @@ describe('after the yes', () => {
       true,
     ]);
     expect(await participants(world, talk.roomName)).toContain(identity);
+    // A second client of theirs, of the kind that joins under a hash.
+    const room = encodeURIComponent(directs[0] ?? '');
+    const path = `/_matrix/client/v3/rooms/${room}/state/org.matrix.msc3401.call.member/_${mallory}_TABLET_m.call`;
+    await world.api('mallory', 'PUT', path, { device_id: 'TABLET', membershipID: 'tab-1', application: 'm.call' });
+    await talk.join(hashed);
+    expect(await participants(world, talk.roomName)).toContain(hashed);
     const { command, prompt } = await world.request('alice', '!disable mallory posting spam');
     await world.react('alice', prompt.id, '✅');
     const confirmedMs = performance.now();
@@ -113,12 +122,17 @@ describe('after the yes', () => {
     expect(Math.max(desktop, phone)).toBeLessThan(promisedMs.token * hiccup);
     expect(call).toBeLessThan(promisedMs.call * hiccup);
     expect(result.mark).toMatchObject({ outcome: 'done', command: 'disable' });
+    expect(await participants(world, talk.roomName)).not.toContain(hashed);
     expect(await insideRooms(world, mallory)).toEqual([world.seeded.soleRoomId]);
     expect(result.body).toContain(world.seeded.soleRoomId);
   });
 
   test('each of ten rejoins with the token that is still valid is ejected within a second', async () => {
     const { url } = world.stack.addresses.livekit;
+    const tablet = await signal(url, talk.tokenOf(hashed));
+    const isOutHashed = async (): Promise<boolean> => !(await participants(world, talk.roomName)).includes(hashed);
+    expect(await until(performance.now(), isOutHashed)).toBeLessThan(promisedMs.ejection * hiccup);
+    tablet.close();
     const isOut = async (): Promise<boolean> => !(await participants(world, talk.roomName)).includes(identity);
     // As a whole client, which tries for seconds.
     await talk.join(identity).catch(() => undefined);

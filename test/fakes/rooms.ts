@@ -1,4 +1,5 @@
 import type { Membership, UserId } from '#domain/accounts.ts';
+import type { CallMembership } from '#domain/calls.ts';
 import { OpsError } from '#domain/errors.ts';
 import { parseRoomId, type Room, type RoomAlias, type RoomId, type Rooms } from '#domain/rooms.ts';
 import { Faults } from './faults.ts';
@@ -12,6 +13,7 @@ type Stored = {
   joinRule: 'public' | 'invite';
   encrypted: boolean;
   members: Map<UserId, Membership>;
+  calls: Array<{ user: UserId; membership: CallMembership }>;
 };
 export type NewRoom = {
   creator: UserId;
@@ -27,7 +29,7 @@ export type NewRoom = {
 
 /** Rooms in memory, with who is in them: `FakeAccounts` reads and changes the same. */
 export class FakeRooms implements Rooms {
-  readonly faults = new Faults<'get' | 'list' | 'members' | 'resolve'>();
+  readonly faults = new Faults<'get' | 'list' | 'members' | 'callMemberships' | 'resolve'>();
   readonly #rooms = new Map<RoomId, Stored>();
   readonly #serverName: string;
 
@@ -46,6 +48,7 @@ export class FakeRooms implements Rooms {
       listed: room.listed ?? false,
       joinRule: room.public === true ? 'public' : 'invite',
       encrypted: room.encrypted ?? false,
+      calls: [],
       members: new Map([[room.creator, 'join'], ...(room.members ?? [])]),
     });
     return id;
@@ -93,6 +96,17 @@ export class FakeRooms implements Rooms {
 
   members(room: RoomId): Promise<UserId[]> {
     return this.faults.run('members', [room], () => joinedOf(this.#stored(room)));
+  }
+
+  /** Somebody's client joins the call of a room. */
+  joinCall(room: RoomId, user: UserId, membership: CallMembership): void {
+    this.#stored(room).calls.push({ user, membership });
+  }
+
+  callMemberships(room: RoomId, user: UserId): Promise<CallMembership[]> {
+    return this.faults.run('callMemberships', [room, user], () =>
+      this.#stored(room).calls.flatMap((call) => (call.user === user ? [call.membership] : [])),
+    );
   }
 
   resolve(alias: RoomAlias): Promise<RoomId> {

@@ -3,7 +3,7 @@ import { isIdentityOf } from '#domain/calls.ts';
 import { OpsError } from '#domain/errors.ts';
 import { User, z } from '#engine/args.ts';
 import { defineChange } from '#engine/command.ts';
-import { removeFromCalls } from '#procedures/take-out.ts';
+import { hashedIdentities, removeFromCalls } from '#procedures/call-ban.ts';
 
 export default defineChange({
   summary: 'Throw someone out of the calls they are in. They can come back.',
@@ -13,15 +13,16 @@ export default defineChange({
   role: 'operator',
   confirm: 'caller',
   undo: 'none',
-  needs: ['calls'],
+  needs: ['calls', 'accounts', 'rooms'],
   plan: z.strictObject({ user: z.string() }),
   afterCrash: 'resume',
   steps: { kick: { title: 'throw out of calls', again: 'safe' } },
-  async prepare({ user }, { calls }) {
-    const rooms = await calls.rooms();
+  async prepare({ user }, ports) {
+    const { calls } = ports;
+    const [rooms, hashed] = await Promise.all([calls.rooms(), hashedIdentities(user, ports)]);
     const lists = await Promise.all(rooms.map((room) => calls.participants(room.name)));
     const inside = rooms.filter((_, index) =>
-      lists[index]?.some((participant) => isIdentityOf(participant.identity, user)),
+      lists[index]?.some((participant) => isIdentityOf(participant.identity, user, hashed)),
     );
     if (inside.length === 0) throw new OpsError('notFound', `${user} is in no call.`, { hint: '!calls lists who is.' });
     return { plan: { user }, facts: { calls: inside.map((room) => room.name) }, touches: { users: [{ user }] } };
@@ -34,8 +35,11 @@ export default defineChange({
     ],
     blocks: [{ kind: 'text', lines: ['They can join again at once; !disable keeps them out.'] }],
   }),
-  async apply(plan, { calls }, run) {
-    const removed = await run.step('kick', () => removeFromCalls(plan.user as UserId, calls));
+  async apply(plan, ports, run) {
+    const user = plan.user as UserId;
+    const removed = await run.step('kick', async () =>
+      removeFromCalls(user, ports.calls, await hashedIdentities(user, ports)),
+    );
     return { title: [{ code: plan.user }, removed === 0 ? ' had left already.' : ` was thrown out (${removed}×).`] };
   },
 });

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { localpartOf, parseUserId, serverOf } from '#domain/accounts.ts';
-import { callRoomName, isHashedIdentity, isIdentityOf } from '#domain/calls.ts';
+import { localpartOf, parseUserId, serverOf, type UserId } from '#domain/accounts.ts';
+import { callIdentity, callRoomName, isHashedIdentity, isIdentityOf } from '#domain/calls.ts';
 import { sameHuman } from '#domain/operators.ts';
 import { isRoomAlias, parseRoomId, type RoomId } from '#domain/rooms.ts';
 import { idOf, person } from '#test/fakes/house.ts';
@@ -96,6 +96,18 @@ describe('identities in calls', () => {
   test('hashed ones are told apart', () => {
     expect(isHashedIdentity('47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU')).toBe(true);
     expect(isHashedIdentity('@bob:example.org:D')).toBe(false);
+  });
+
+  test('a hashed identity is made as lk-jwt-service makes it', () => {
+    const alice = '@alice:example.org' as UserId;
+    const hash = callIdentity(alice, { device: 'DEVICEID', member: 'mem1' });
+    expect(hash).toBe('ePWT64fDDbBzU+d8QtsKJ0Ji3L2cdhSw97Vy7meTeL4');
+    expect(isIdentityOf(hash, alice, [hash])).toBe(true);
+    expect(isIdentityOf(hash, alice)).toBe(false);
+    expect(callRoomName('!abc:example.org' as RoomId)).toBe('9YzbCxM8P0fwObUtiQ9m/ujMP9ruNMxS7SOsugBEaxA');
+    expect(callRoomName('!roomid:example.com' as RoomId, 'slot1234')).toBe(
+      'O8437W3+jmzMVjoIP3tNwbm+XxHQk2iKpOA7aqw3qSc',
+    );
   });
 
   test('the room of a call has the name that lk-jwt-service gives it', () => {

@@ -26,7 +26,15 @@ beforeEach(() => {
 afterEach(() => storage[Symbol.dispose]());
 
 const ban = (user = mallory, forMs = 120 * minuteMs): void =>
-  takings.hold({ site: 'default', user, kind: 'call-ban', until: clock.now() + forMs, run: 1, endedAt: undefined });
+  takings.hold({
+    site: 'default',
+    user,
+    kind: 'call-ban',
+    identities: [],
+    until: clock.now() + forMs,
+    run: 1,
+    endedAt: undefined,
+  });
 const inside = async (room = 'call'): Promise<string[]> =>
   (await calls.participants(room)).map(({ identity }) => identity);
 
@@ -132,6 +140,7 @@ describe('what was taken', () => {
       site: 'staging',
       user: mallory,
       kind: 'call-ban',
+      identities: [],
       until: clock.now() + 1000,
       run: 1,
       endedAt: undefined,

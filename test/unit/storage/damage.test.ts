@@ -42,7 +42,17 @@ function fill({ ledger, operators, auditKey }: Storage, count: number): void {
       steps: [{ ...step, kept: { was: 'unlocked' }, error: undefined, begunAt: at, endedAt: at }],
       votes: [{ prompt: n, actor: idOf('bob'), verdict: 'approve', proof: 'reaction', at }],
       outbox: [row(ledger.reserve('outbox'))],
-      holds: [{ site: 'default', user: idOf(`u${n}`), kind: 'call-ban', until: at, run: n, endedAt: undefined }],
+      holds: [
+        {
+          site: 'default',
+          user: idOf(`u${n}`),
+          kind: 'call-ban',
+          identities: [],
+          until: at,
+          run: n,
+          endedAt: undefined,
+        },
+      ],
       switches: [{ name: `s${n}`, value: { by: 'alice', since: at } }],
       audit: [
         {

@@ -105,7 +105,17 @@ describe('a change', () => {
       outbox: [row(1)],
       audit: [audit()],
       takeLocks: [{ target: 'user:x', run: 1 }],
-      holds: [{ site: 'default', user: idOf('mallory'), kind: 'call-ban', until: 50, run: 1, endedAt: undefined }],
+      holds: [
+        {
+          site: 'default',
+          user: idOf('mallory'),
+          kind: 'call-ban',
+          identities: [],
+          until: 50,
+          run: 1,
+          endedAt: undefined,
+        },
+      ],
       switches: [{ name: 'paused', value: { by: 'x' } }],
       slots: [{ job: 'j', dueAt: 5, state: 'taken', run: 1 }],
       inbox: [{ id: taken[0]!.id, state: 'done', run: 1 }],
