@@ -39,7 +39,7 @@ import { openSession } from './matrix-session.ts';
 import { openParts } from './parts.ts';
 import { sessionSince } from './session-age.ts';
 import { countAnswer, openMetrics, openServe } from './serve.ts';
-import { tellEncrypted } from './encrypted-room.ts';
+import { openEnvelopes, tellEncrypted } from './encrypted-room.ts';
 import { partsOff, type Settings } from './settings.ts';
 import { aborted, calmly, ticking } from './ticking.ts';
 import { version } from './version.ts';
@@ -183,9 +183,10 @@ export async function openApp(settings: Settings, overrides: AppOverrides): Prom
       watch.alerter.reaction({ event, emoji, sender, joined: isJoined(house, site, sender) }),
   });
   const said = (row: OutboxRow): void => countAnswer(row, ledger, clock, metrics);
+  const envelopes = stack.use(await openEnvelopes({ settings, matrix, ledger, clock, log }));
   const sender = new Sender({
     ledger,
-    room: new MatrixOpsRoom(matrix.connection, matrix.bot),
+    room: new MatrixOpsRoom(matrix.connection, matrix.bot, envelopes),
     clock,
     log,
     sessionSince: sessionSince(ledger, clock, settings.matrix.accessToken),
@@ -198,6 +199,7 @@ export async function openApp(settings: Settings, overrides: AppOverrides): Prom
     bot: matrix.bot,
     room: matrix.room,
     sink: ledger,
+    envelopes,
     clock,
     log,
     wanted: (item) =>
@@ -225,7 +227,7 @@ export async function openApp(settings: Settings, overrides: AppOverrides): Prom
   const tick = (): void => {
     approvals.tick();
     watch.alerter.tick();
-    tellEncrypted(ledger, bot, clock, log);
+    if (settings.matrix.encryption === 'off') tellEncrypted(ledger, bot, clock, log);
   };
   const loops = [intake.run(stop.signal), ticking(clock, stop.signal, log, offline ? () => approvals.tick() : tick)];
   stack.defer(async () => {

@@ -30,7 +30,8 @@ const picture: Record<string, Layer> = {
 
 /** An SDK lives in the folder of its adapter and nowhere else. */
 const adapterPackages: Record<string, readonly string[]> = {
-  matrix: ['matrix-bot-sdk'],
+  // better-sqlite3 for the keys of encrypted rooms, which live apart from the bot's memory.
+  matrix: ['matrix-bot-sdk', '@matrix-org/matrix-sdk-crypto-wasm', 'fake-indexeddb', 'better-sqlite3'],
   livekit: ['livekit-server-sdk'],
   postgres: ['postgres'],
   cron: ['node-cron'],

@@ -63,6 +63,9 @@ export function connect(options: { homeserverUrl: string; accessToken: string })
 /** The homeserver's answer in the bot's words. Requests of the outbox carry a transaction id, so they may be repeated. */
 export function translate(error: unknown, method: string): OpsError {
   if (error instanceof OpsError) return error;
+  const session = sessionOf(error);
+  if (session !== undefined)
+    return new OpsError('denied', 'The homeserver asks for the password.', { cause: { session } });
   if (error instanceof MatrixError) {
     const { errcode, statusCode } = error;
     const text = `The homeserver refused (${errcode}): ${error.error ?? 'no reason given'}`;
@@ -76,7 +79,7 @@ export function translate(error: unknown, method: string): OpsError {
       return new OpsError('misconfigured', "The bot's own access token is not accepted any more.", { hint });
     }
     if (statusCode === 403) return new OpsError('denied', text);
-    if (statusCode === 404) return new OpsError('notFound', text);
+    if (statusCode === 404) return new OpsError('notFound', text, { cause: errcode });
     if (statusCode >= 500) return new OpsError('unavailable', 'The homeserver had an error.', { cause: error });
     return new OpsError('invalid', text, { cause: errcode });
   }
@@ -104,4 +107,17 @@ function withoutCode(error: unknown): OpsError | undefined {
     effect: 'unknown',
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   });
+}
+
+/** The session of a request that the homeserver takes only together with a password (user-interactive authentication). */
+function sessionOf(error: unknown): string | undefined {
+  const { statusCode, body } = (error ?? {}) as { statusCode?: unknown; body?: { flows?: unknown; session?: unknown } };
+  return statusCode === 401 && Array.isArray(body?.flows) ? String(body.session) : undefined;
+}
+
+/** The same of a translated error. */
+export function needsPassword(error: unknown): string | undefined {
+  if (!(error instanceof OpsError) || error.kind !== 'denied') return undefined;
+  const session = (error.cause as { session?: unknown } | undefined)?.session;
+  return typeof session === 'string' ? session : undefined;
 }

@@ -1,6 +1,6 @@
 import { parseUserId, type UserId } from '#domain/accounts.ts';
 import type { EpochMs } from '#domain/clock.ts';
-import type { InboxBody, NewInboxItem } from '#domain/inbox.ts';
+import type { InboxBody, NewInboxItem, Proof } from '#domain/inbox.ts';
 import type { RoomId } from '#domain/rooms.ts';
 import type { FoundSecrets } from '#domain/scrubber.ts';
 
@@ -115,8 +115,16 @@ function textsOf(value: unknown): string[] {
   return texts;
 }
 
+/** How sure it is that the sender sent it, and with which device. */
+export type Voucher = { proof: Proof; device: string | undefined };
+const nothingVouches: Voucher = { proof: 'clear', device: undefined };
+
 /** The event as an item of the inbox; undefined when it asks nothing or is the bot's own. */
-export function itemOf(event: MatrixEvent, context: ItemContext): NewInboxItem | undefined {
+export function itemOf(
+  event: MatrixEvent,
+  context: ItemContext,
+  voucher: Voucher = nothingVouches,
+): NewInboxItem | undefined {
   if (!event.event_id || !event.sender || event.sender === context.bot) return undefined;
   const body = leakOf(event, context.secretsIn) ?? bodyOf(event);
   if (body === undefined) return undefined;
@@ -133,8 +141,8 @@ export function itemOf(event: MatrixEvent, context: ItemContext): NewInboxItem |
     room: context.room,
     thread: threadOf(event),
     sender,
-    device: undefined,
-    proof: body.kind === 'reaction' ? 'reaction' : 'clear',
+    device: voucher.device,
+    proof: body.kind === 'reaction' ? 'reaction' : voucher.proof,
     body,
     sentAt: typeof event.origin_server_ts === 'number' ? event.origin_server_ts : context.takenAt,
     takenAt: context.takenAt,

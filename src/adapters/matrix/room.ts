@@ -3,6 +3,7 @@ import type { UserId } from '#domain/accounts.ts';
 import type { Outgoing } from '#domain/messages.ts';
 import type { OpsRoom } from '#domain/ops-room.ts';
 import type { OutboxRow } from '#domain/outbox.ts';
+import type { RoomId } from '#domain/rooms.ts';
 import type { MatrixConnection } from './client.ts';
 import { ReadBack, txnKey } from './read-back.ts';
 import { render } from './render.ts';
@@ -97,23 +98,37 @@ function relation(row: OutboxRow): Record<string, unknown> {
 
 const isTooLarge = (error: unknown): boolean => error instanceof OpsError && error.cause === 'M_TOO_LARGE';
 
-/** Speaks in Matrix rooms. Each event has a transaction id of its row, so a repeated send is one event. */
+/** How a message leaves for a room: as it is, or in an envelope. */
+export type Sealing = {
+  seal(room: RoomId, type: string, content: object): Promise<{ type: string; content: object }>;
+};
+const inTheClear: Sealing = { seal: (_room, type, content) => Promise.resolve({ type, content }) };
+
+/**
+ * Speaks in Matrix rooms. Each event has a transaction id of its row, so a repeated send is one event; in an encrypted
+ * room too, though each try is encrypted anew.
+ */
 export class MatrixOpsRoom implements OpsRoom {
   readonly #connection: MatrixConnection;
   readonly #readBack: ReadBack;
+  readonly #envelopes: Sealing;
 
-  constructor(connection: MatrixConnection, bot: UserId) {
+  constructor(connection: MatrixConnection, bot: UserId, envelopes: Sealing = inTheClear) {
     this.#connection = connection;
     this.#readBack = new ReadBack({ request: connection.request, bot });
+    this.#envelopes = envelopes;
   }
 
   async #put(row: OutboxRow, type: string, content: object, look: boolean, suffix = ''): Promise<string> {
     const txn = `${row.txn}${suffix}`;
     const there = look ? await this.#readBack.find(row, txn) : undefined;
     if (there !== undefined) return there;
+    // Reactions stay in the clear: no client reads them otherwise.
+    const sent = type === 'm.reaction' ? { type, content } : await this.#envelopes.seal(row.room, type, content);
     this.#readBack.sending(row.room, txn);
-    const path = `/_matrix/client/v3/rooms/${encodeURIComponent(row.room)}/send/${type}/${txn}`;
-    const answer = await this.#connection.request('PUT', path, null, { ...content, [txnKey]: txn });
+    const path = `/_matrix/client/v3/rooms/${encodeURIComponent(row.room)}/send/${sent.type}/${txn}`;
+    // Outside of the envelope, so that it is found again without a key; it says nothing but which row it was.
+    const answer = await this.#connection.request('PUT', path, null, { ...sent.content, [txnKey]: txn });
     return String(answer['event_id']);
   }
 

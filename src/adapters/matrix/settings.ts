@@ -13,10 +13,10 @@ export const settings = z
       description: 'The room it listens in, by id or alias. It must be a member.',
       example: '#ops:example.org',
     }),
-    encryption: oneOf(['auto', 'off'])
+    encryption: oneOf(['auto', 'required', 'off'])
       .default('auto')
       .describe(
-        'Messages of encrypted rooms: this version cannot read them with either value, and says so in the room.',
+        'auto: as the room is. required: commands in a clear room are refused. off: encrypted rooms are not read.',
       ),
   })
   .describe('Where the bot lives.');

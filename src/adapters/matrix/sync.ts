@@ -6,6 +6,8 @@ import type { Log } from '#domain/log.ts';
 import type { RoomId } from '#domain/rooms.ts';
 import type { FoundSecrets } from '#domain/scrubber.ts';
 import type { Request } from './client.ts';
+import type { KeyNews } from './crypto/cipher.ts';
+import { type Heard, unwrap, type Unwrapping } from './crypto/unwrap.ts';
 import { itemOf, type MatrixEvent } from './events.ts';
 import { learn, noFacts } from './facts.ts';
 
@@ -16,7 +18,7 @@ const longestWaitMs = 5000;
 
 type Timeline = { events?: MatrixEvent[]; limited?: boolean; prev_batch?: string };
 type JoinedRoom = { timeline?: Timeline; state?: { events?: MatrixEvent[] } };
-type SyncAnswer = { next_batch: string; rooms?: { join?: Record<string, JoinedRoom> } };
+type SyncAnswer = KeyNews & { next_batch: string; rooms?: { join?: Record<string, JoinedRoom> } };
 
 /** Where the loop puts what it takes; position, facts and items commit in one transaction. */
 export type Sink = {
@@ -39,6 +41,8 @@ export type SyncOptions = {
   secretsIn?(text: string): FoundSecrets;
   /** New items are there. Must return at once: the sync only takes and never waits for a handler. */
   taken(items: InboxItem[]): void;
+  /** Reads what is encrypted; without it, that is heard as silence. */
+  envelopes?: Unwrapping;
   /** Further rooms whose events are only shown, by `seen`; asked before each request. */
   alsoRooms?(): readonly RoomId[];
   /** The homeserver answers again. */
@@ -138,8 +142,9 @@ export class SyncLoop {
 
   /** One request and its commit; left alone when `stop` comes first. */
   async once(stop: AbortSignal): Promise<void> {
-    const { request, room, sink } = this.#options;
-    const since = sink.position(stream);
+    const { request, room, sink, envelopes } = this.#options;
+    // A room that nothing is known of (the settings name another one now) is looked at as at a first start.
+    const since = sink.roomFacts(room) === undefined ? undefined : sink.position(stream);
     const query = {
       filter: this.#filter(since === undefined),
       // After an outage an answer is wanted at once: it says that the homeserver is back.
@@ -159,12 +164,13 @@ export class SyncLoop {
     for (const also of this.#options.alsoRooms?.() ?? []) {
       for (const event of answer.rooms?.join?.[also]?.timeline?.events ?? []) this.#options.seen?.(event);
     }
-    this.#store(
-      answer.next_batch,
-      joined?.state?.events ?? [],
-      since === undefined ? [] : [...missed, ...timeline],
-      timeline,
-    );
+    const events = since === undefined ? [] : [...missed, ...timeline];
+    let facts = this.#facts;
+    for (const event of [...(joined?.state?.events ?? []), ...(events.length > 0 ? events : timeline)])
+      facts = learn(facts, event);
+    // The keys first: they commit for themselves and may be ahead of the position, never behind.
+    const heard = await unwrap(envelopes, { facts, news: answer, events });
+    this.#store(answer.next_batch, facts, heard);
   }
 
   /** The events between the last position and a timeline that the server cut short, oldest first. */
@@ -186,19 +192,18 @@ export class SyncLoop {
     return events.reverse();
   }
 
-  #store(position: string, state: MatrixEvent[], events: MatrixEvent[], timeline: MatrixEvent[]): void {
+  #store(position: string, facts: RoomFacts, heard: Heard[]): void {
     const { site, bot, room, sink, clock, wanted, taken, secretsIn } = this.#options;
     const takenAt = clock.now();
-    let facts = this.#facts;
-    for (const event of [...state, ...(events.length > 0 ? events : timeline)]) facts = learn(facts, event);
-    const asked = events.flatMap((event) => itemOf(event, { site, room, bot, takenAt, secretsIn }) ?? []);
+    const context = { site, room, bot, takenAt, secretsIn };
+    const asked = heard.flatMap(({ event, voucher }) => itemOf(event, context, voucher) ?? []);
     // Said and taken back while nobody listened: it asks nothing any more.
     const takenBack = new Set(
       asked.flatMap(({ sender, body }) => (body.kind === 'withdrawn' ? `${sender} ${body.event}` : [])),
     );
     const items = asked.filter((item) => !takenBack.has(`${item.sender} ${item.key}`) && wanted(item));
-    const rooms = facts === this.#facts ? [] : [facts];
-    const said = events.flatMap((event) => (event.sender === bot ? saidBy(event) : []));
+    const rooms = facts === this.#facts && sink.roomFacts(room) !== undefined ? [] : [facts];
+    const said = heard.flatMap(({ event }) => (event.sender === bot ? saidBy(event) : []));
     const fresh = sink.take({ stream, position, items, rooms, said });
     this.#facts = facts;
     if (fresh.length > 0) taken(fresh);

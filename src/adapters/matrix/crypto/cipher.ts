@@ -1,0 +1,177 @@
+import { DecryptionSettings, DeviceLists, TrustRequirement, UserId } from '@matrix-org/matrix-sdk-crypto-wasm';
+import type { Clock } from '#domain/clock.ts';
+import { OpsError } from '#domain/errors.ts';
+import type { RoomFacts } from '#domain/inbox.ts';
+import type { Log } from '#domain/log.ts';
+import type { RoomId } from '#domain/rooms.ts';
+import type { Request } from '../client.ts';
+import type { MatrixEvent } from '../events.ts';
+import { crossSign, type Signed } from './cross-signing.ts';
+import { decrypt, type Opened } from './decrypt.ts';
+import { Encryptor } from './encrypt.ts';
+import { KeyStore } from './key-store.ts';
+import { Machine } from './machine.ts';
+import { Requests } from './requests.ts';
+import { RoomStates } from './room-state.ts';
+import { SeedsFile } from './seeds.ts';
+
+/** What a sync answer says to the keys. */
+export type KeyNews = {
+  to_device?: { events?: unknown[] };
+  device_lists?: { changed?: string[]; left?: string[] };
+  device_one_time_keys_count?: Record<string, number>;
+  device_unused_fallback_key_types?: string[];
+};
+
+export type CipherOptions = {
+  request: Request;
+  user: string;
+  device: string;
+  password: string | undefined;
+  storeFile: string;
+  seedsFile: string;
+  facts: (room: RoomId) => RoomFacts | undefined;
+  clock: Clock;
+  log: Log;
+  /** A key came: what it opens may be read now. Must return at once. */
+  keyCame: (session: string) => void;
+  /** The keys can't be used any more; `panic`: not even by another opening in this process. */
+  died: (why: OpsError, panic: boolean) => void;
+};
+
+/** The bot's end of every encrypted room: keys, identity, and what goes through them. */
+export class Cipher implements AsyncDisposable {
+  readonly signed: Signed;
+  readonly #machine: Machine;
+  readonly #requests: Requests;
+  readonly #rooms: RoomStates;
+  readonly #encryptor: Encryptor;
+  readonly #tracked = new Set<string>();
+
+  private constructor(
+    parts: { machine: Machine; requests: Requests; rooms: RoomStates; encryptor: Encryptor },
+    signed: Signed,
+  ) {
+    this.#machine = parts.machine;
+    this.#requests = parts.requests;
+    this.#rooms = parts.rooms;
+    this.#encryptor = parts.encryptor;
+    this.signed = signed;
+  }
+
+  /** Throws `misconfigured` with what to type when this device's keys are lost or another's. */
+  static async open(options: CipherOptions): Promise<Cipher> {
+    const { request, user, device, clock, log } = options;
+    const store = KeyStore.open(options.storeFile);
+    let machine: Machine;
+    try {
+      await requireOwnKeys(store, options);
+      machine = await Machine.open({ store, user, device, log, died: options.died });
+    } catch (error) {
+      store.close();
+      throw error;
+    }
+    try {
+      machine.listen({ roomKey: (_room, session) => options.keyCame(session) });
+      const requests = new Requests(machine, request);
+      const rooms = new RoomStates(request, options.facts);
+      const seeds = new SeedsFile(options.seedsFile);
+      const signed = await crossSign({ machine, requests, request, seeds, password: options.password });
+      const encryptor = new Encryptor({ machine, requests, rooms, clock });
+      log.info({ device, fingerprint: machine.fingerprint, signed }, 'the keys of encrypted rooms are open');
+      return new Cipher({ machine, requests, rooms, encryptor }, signed);
+    } catch (error) {
+      await machine.close();
+      throw error;
+    }
+  }
+
+  get device(): string {
+    return this.#machine.device;
+  }
+
+  get fingerprint(): string {
+    return this.#machine.fingerprint;
+  }
+
+  /**
+   * Everything of a sync answer that concerns keys; to be awaited before its events are opened. People are tracked first:
+   * else the first command of somebody already in the room would seem to come from an unknown device.
+   */
+  async absorb(news: KeyNews, people: readonly string[]): Promise<void> {
+    await this.#track(people);
+    const { to_device: toDevice, device_lists: lists } = news;
+    const changed = lists?.changed ?? [];
+    const left = lists?.left ?? [];
+    if (changed.length + left.length > 0) this.#encryptor.devicesChanged += 1;
+    const fallback = news.device_unused_fallback_key_types;
+    await this.#machine.call((olm) =>
+      olm.receiveSyncChanges(
+        JSON.stringify(toDevice?.events ?? []),
+        new DeviceLists(users(changed), users(left)),
+        new Map(Object.entries(news.device_one_time_keys_count ?? {})),
+        fallback === undefined ? undefined : new Set(fallback),
+        new DecryptionSettings(TrustRequirement.Untrusted),
+      ),
+    );
+    await this.#requests.pump();
+  }
+
+  async #track(people: readonly string[]): Promise<void> {
+    const fresh = people.filter((user) => !this.#tracked.has(user));
+    if (fresh.length === 0) return;
+    await this.#machine.call((olm) => olm.updateTrackedUsers(users(fresh)));
+    await this.#requests.pump();
+    for (const user of fresh) this.#tracked.add(user);
+  }
+
+  /** The room's rules have changed. */
+  forgetRules(room: RoomId): void {
+    this.#rooms.forget(room);
+  }
+
+  openEvent(room: RoomId, event: MatrixEvent): Promise<Opened> {
+    return decrypt(this.#machine, this.#requests, room, event);
+  }
+
+  seal(room: RoomId, type: string, content: object): Promise<object> {
+    return this.#encryptor.encrypt(room, type, content);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#machine.close();
+  }
+}
+
+const users = (names: readonly string[]): UserId[] =>
+  names.flatMap((name) => {
+    try {
+      return [new UserId(name)];
+    } catch {
+      return []; // an id of old that the library doesn't take
+    }
+  });
+
+/** The keys on disk must be this device's; an empty store must be a new device's. */
+async function requireOwnKeys(store: KeyStore, { request, user, device }: CipherOptions): Promise<void> {
+  const of = store.deviceOf();
+  if (!store.isEmpty) {
+    if (of?.user === user && of.device === device) return;
+    throw new OpsError(
+      'misconfigured',
+      `The keys in ${store.file} are those of the device ${of?.device} of ${of?.user}, and the access token is that of ${device} of ${user}.`,
+      { hint: `Put back the token of that device, or move ${store.file} away: the bot then begins with new keys.` },
+    );
+  }
+  const { device_keys: known } = (await request('POST', '/_matrix/client/v3/keys/query', null, {
+    device_keys: { [user]: [device] },
+  })) as { device_keys?: Record<string, Record<string, unknown>> };
+  if (known?.[user]?.[device] === undefined) return;
+  throw new OpsError(
+    'misconfigured',
+    `The keys of the bot's device ${device} are lost (${store.file} is empty or new).`,
+    {
+      hint: 'A device cannot get new keys: the bot needs a new login. npm start -- init makes one and keeps the rest as it is.',
+    },
+  );
+}
