@@ -75,6 +75,8 @@ export function openTables(db: Database.Database) {
       asked: 'plain',
       remindAt: 'plain',
       expiresAt: 'plain',
+      atEnd: 'plain',
+      answeredBy: 'plain',
       state: 'plain',
     }),
     votes: new Table<Vote>(db, 'votes', {

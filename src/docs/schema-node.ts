@@ -10,6 +10,7 @@ export type SchemaNode = {
   items?: SchemaNode;
   additionalProperties?: SchemaNode | boolean;
   oneOf?: SchemaNode[];
+  anyOf?: SchemaNode[];
 };
 
 /** A mapping with fixed keys, but not a secret's `{ file }`. */

@@ -64,6 +64,7 @@ const words: Record<string, string> = {
 
 function kindOf(node: SchemaNode): string {
   if (node.oneOf) return node.oneOf.some((one) => one.type === 'string') ? 'secret or text' : 'secret';
+  if (node.anyOf && node.type === undefined) return node.anyOf.map(kindOf).join(' or ');
   if (node.enum) return node.enum.map(code).join(' ');
   return [node.type ?? []]
     .flat()

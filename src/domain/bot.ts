@@ -27,9 +27,14 @@ export interface Runs {
   cancel(id: number, by: UserId): Run;
 }
 
+/** `able`: who could say yes now. */
+export type OpenQuestion = { prompt: Prompt; run: Run; able: UserId[] };
+
 /** Open questions; the engine implements it. */
 export interface Approvals {
-  open(): Array<{ prompt: Prompt; run: Run }>;
+  open(): OpenQuestion[];
+  /** Those that this person could answer. */
+  answerable(voter: UserId, proof: Proof): OpenQuestion[];
   /** Throws `notFound`, `denied` or `conflict`. Gives the run that goes on or ends by it. */
   vote(code: string, voter: UserId, verdict: 'approve' | 'deny', proof: Proof): Promise<Run>;
 }

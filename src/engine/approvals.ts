@@ -1,16 +1,21 @@
 import type { UserId } from '#domain/accounts.ts';
-import type { Approvals as ApprovalsPort } from '#domain/bot.ts';
+import type { Approvals as ApprovalsPort, OpenQuestion } from '#domain/bot.ts';
+import type { EpochMs } from '#domain/clock.ts';
 import { OpsError } from '#domain/errors.ts';
 import type { InboxItem, Proof } from '#domain/inbox.ts';
 import type { Change } from '#domain/ledger.ts';
-import { judgeVote, type Prompt } from '#domain/prompts.ts';
+import { approversOf, isAlone } from '#domain/approvers.ts';
+import { judgeVote, type Prompt, type VoteResult } from '#domain/prompts.ts';
+import type { OutboxRow } from '#domain/outbox.ts';
 import { type Run, runName } from '#domain/runs.ts';
-import { type House, isJoined } from './house.ts';
-import { eligible, remindAfterMs } from './prompt.ts';
-import { runTitle } from '#domain/touched.ts';
+import type { House } from './house.ts';
+import { everybody, reminder, remindAfterMs } from './prompt.ts';
+import { standingsOf } from './second-person.ts';
 import type { Runner } from './runner.ts';
 import { type Address, laneOf, say } from './speak.ts';
 
+/** After a start, until what was said meanwhile has surely come in. */
+const catchUpMs = 120_000;
 const yes = new Set(['✅', '☑', '✔']);
 const no = new Set(['❌', '✖', '🚫']);
 /** Clients add variation selectors and skin tones. */
@@ -26,11 +31,19 @@ export class Approvals implements ApprovalsPort {
     this.#runner = runner;
   }
 
-  open(): Array<{ prompt: Prompt; run: Run }> {
+  open(): OpenQuestion[] {
     return this.#house.ledger.openPrompts().flatMap((prompt) => {
       const run = this.#house.ledger.run(prompt.run);
-      return run ? [{ prompt, run }] : [];
+      if (!run) return [];
+      const able =
+        prompt.need === 'caller' ? [run.actor] : approversOf(run, prompt.role, standingsOf(this.#house, run.site));
+      return [{ prompt, run, able }];
     });
+  }
+
+  answerable(voter: UserId, proof: Proof): OpenQuestion[] {
+    const verdict = (prompt: Prompt) => (prompt.atEnd === 'proceed' ? 'deny' : 'approve');
+    return this.open().filter(({ prompt, run }) => this.#judge(prompt, run, voter, verdict(prompt), proof).counts);
   }
 
   async vote(code: string, voter: UserId, verdict: 'approve' | 'deny', proof: Proof): Promise<Run> {
@@ -50,7 +63,7 @@ export class Approvals implements ApprovalsPort {
     const { ledger } = this.#house;
     if (item.body.kind !== 'reaction') return false;
     const row = ledger.outboxByEvent(item.body.on);
-    const prompt = row && ledger.prompt({ message: row.id });
+    const prompt = row && this.#askedBy(row);
     const run = prompt && ledger.run(prompt.run);
     if (!prompt || !run) return false;
     const emoji = plainEmoji(item.body.emoji);
@@ -92,9 +105,26 @@ export class Approvals implements ApprovalsPort {
     };
   }
 
-  #audit(run: Run, actor: UserId, outcome: string, detail: { [key: string]: string }) {
+  #audit(run: Run, actor: UserId, outcome: string, detail: { [key: string]: string | number }) {
     const at = this.#house.clock.now();
     return { at, actor, site: run.site, run: run.id, incident: undefined, act: run.command, outcome, detail };
+  }
+
+  /** The question that an event asks: the first one, or a reminder of it. */
+  #askedBy(row: OutboxRow): Prompt | undefined {
+    const { ledger } = this.#house;
+    const first = ledger.prompt({ message: row.id });
+    const mark = row.content.kind === 'message' ? row.content.mark : undefined;
+    if (first !== undefined || mark?.kind !== 'prompt' || mark.code === undefined) return first;
+    const named = ledger.prompt({ code: mark.code });
+    return named !== undefined && runName(named.run) === mark.run ? named : undefined;
+  }
+
+  #judge(prompt: Prompt, run: Run, voter: UserId, verdict: 'approve' | 'deny', proof: Proof): VoteResult {
+    const command = this.#house.catalogue.command(run.command);
+    const undo = command?.kind === 'change' ? command.undo : 'none';
+    const standings = standingsOf(this.#house, run.site);
+    return judgeVote({ prompt, run, voter, verdict, proof, undo, standings });
   }
 
   /** Counts a vote in one Change; gives the reason when it doesn't count. */
@@ -107,15 +137,12 @@ export class Approvals implements ApprovalsPort {
     item?: InboxItem,
   ): string | undefined {
     const { ledger, clock } = this.#house;
-    const people = this.#house.ports(run.site).operators.list();
-    // The shell is there for when the room can't be: who is known on this machine need not be in it.
-    const joined = proof === 'shell' || isJoined(this.#house, run.site, voter);
     const now = clock.now();
-    const result = judgeVote({ prompt, run, voter, verdict, people, joined, now });
+    const result = this.#judge(prompt, run, voter, verdict, proof);
     if (!result.counts) return result.why;
     const change: Change = {
       at: now,
-      prompts: [{ ...prompt, rev: prompt.rev + 1, state: result.state, remindAt: undefined }],
+      prompts: [{ ...prompt, rev: prompt.rev + 1, state: result.state, answeredBy: voter, remindAt: undefined }],
       votes: [{ prompt: prompt.id, actor: voter, verdict, proof, at: now }],
       audit: [this.#audit(run, voter, result.state, { code: prompt.code, hash: prompt.planHash, proof })],
       ...(item ? { inbox: [{ id: item.id, state: 'done' as const, run: run.id }] } : {}),
@@ -131,41 +158,54 @@ export class Approvals implements ApprovalsPort {
   /** Expires what nobody answered, and asks the next person. Called every second. */
   tick(): void {
     const now = this.#house.clock.now();
-    for (const { prompt, run } of this.open()) {
-      if (now >= prompt.expiresAt) {
-        const also = { prompts: [{ ...prompt, rev: prompt.rev + 1, state: 'expired' as const, remindAt: undefined }] };
-        this.#runner.end(run, 'expired', new OpsError('cancelled', 'Nobody answered in time; nothing was done.'), {
-          also,
-        });
-      } else if (prompt.remindAt !== undefined && now >= prompt.remindAt) this.#remind(prompt, run, now);
+    for (const { prompt, run, able } of this.open()) {
+      if (now < prompt.expiresAt) {
+        if (prompt.remindAt !== undefined && now >= prompt.remindAt) this.#remind(prompt, run, able, now);
+      } else if (prompt.atEnd === 'proceed') this.#waited(prompt, run, now);
+      else this.#expire(prompt, run, 'Nobody answered in time; nothing was done.');
     }
   }
 
-  #remind(prompt: Prompt, run: Run, now: number): void {
-    const { ledger, settings } = this.#house;
-    const ports = this.#house.ports(run.site);
-    const joined = ledger.roomFacts(ports.bot.opsRoom)?.joined ?? [];
-    const people = ports.operators.list();
-    const able = eligible({ people, caller: run.actor, touches: run.touches, role: prompt.role, joined });
+  #expire(prompt: Prompt, run: Run, why: string): void {
+    const also = { prompts: [{ ...prompt, rev: prompt.rev + 1, state: 'expired' as const, remindAt: undefined }] };
+    this.#runner.end(run, 'expired', new OpsError('cancelled', why), { also });
+  }
+
+  /** A team of one has waited. Silence counts only if everybody could hear the question, and say no. */
+  #waited(prompt: Prompt, run: Run, now: EpochMs): void {
+    const { ledger } = this.#house;
+    const { bot } = this.#house.ports(run.site);
+    const said = ledger.outboxRow(prompt.message);
+    if (said?.eventId === undefined)
+      return this.#expire(prompt, run, 'It could not be announced in the room, so nothing was done.');
+    if (!isAlone(run.actor, prompt.role, standingsOf(this.#house, run.site)))
+      return this.#expire(
+        prompt,
+        run,
+        `Somebody else is ${prompt.role} by now, so silence is no yes; nothing was done.`,
+      );
+    // What was said while the bot was away comes first: a no may be among it.
+    if (now - bot.startedAt < catchUpMs || ledger.inboxDepth() > 0) return;
+    const waitedMs = prompt.expiresAt - run.madeAt;
+    ledger.commit({
+      at: now,
+      prompts: [{ ...prompt, rev: prompt.rev + 1, state: 'granted', remindAt: undefined }],
+      audit: [this.#audit(run, run.actor, 'granted', { code: prompt.code, hash: prompt.planHash, waitedMs })],
+    });
+    void this.#runner.proceed(run.id);
+  }
+
+  #remind(prompt: Prompt, run: Run, able: UserId[], now: EpochMs): void {
+    const { ledger } = this.#house;
+    const alone = prompt.atEnd === 'proceed';
     const next = able[prompt.asked % Math.max(1, able.length)];
-    const again = { ...prompt, rev: prompt.rev + 1, asked: prompt.asked + 1, remindAt: now + remindAfterMs };
-    if (next === undefined) {
-      ledger.commit({ at: now, prompts: [{ ...again, remindAt: undefined }] });
-      return;
-    }
-    const title = [
-      { user: next },
-      `: ${run.actor} asks for a second person for ${runTitle(run)}: `,
-      { code: `${settings.prefix}approve ${prompt.code}` },
-    ];
-    const mark = {
-      kind: 'prompt' as const,
-      command: run.command,
-      run: runName(run.id),
-      outcome: 'waiting' as const,
-      code: prompt.code,
-    };
-    const row = say(ledger, this.#address(run), { title }, mark, { rings: true, mentions: [next] });
-    ledger.commit({ at: now, prompts: [again], outbox: [row] });
+    const to = alone ? everybody(this.#house, run) : next === undefined ? [] : [next];
+    const goesOn = to.length > 0 && !alone;
+    const again = { ...prompt, rev: prompt.rev + 1, asked: prompt.asked + 1 };
+    ledger.commit({
+      at: now,
+      prompts: [{ ...again, remindAt: goesOn ? now + remindAfterMs : undefined }],
+      outbox: goesOn || alone ? [reminder(this.#house, this.#address(run), run, prompt, to)] : [],
+    });
   }
 }

@@ -12,8 +12,9 @@ import { glassDetail, glassPages } from './break-glass.ts';
 import type { Caller, ChangeCommand, Prepared, Query } from './command.ts';
 import { type House, missingPort, permit, portsFor, whereOf } from './house.ts';
 import { checkArgs, findCommand, type ParseContext, parseContext, readArgs, type Typed } from './parse.ts';
-import { eligible, moreApprovers, openPrompt } from './prompt.ts';
+import { openPrompt } from './prompt.ts';
 import type { Runner } from './runner.ts';
+import { whoIsAsked } from './second-person.ts';
 import { type Address, errorReply, laneOf, say, signAbout, takeBack, typable } from './speak.ts';
 import { shapeOf } from './shape.ts';
 import { withSign } from './sign-of-life.ts';
@@ -262,21 +263,19 @@ export class Door {
   }): void {
     const { item, run, command, described, need, change, address } = asked;
     const house = this.#house;
-    const ports = house.ports(item.site);
-    const second = asked.approver ?? command.approver ?? command.role ?? 'operator';
-    const role = need === 'two-person' ? second : (command.role ?? 'viewer');
-    const joined = house.ledger.roomFacts(ports.bot.opsRoom)?.joined ?? [];
-    const people = ports.operators.list();
-    const approvers: UserId[] =
-      need === 'two-person' ? eligible({ people, caller: run.actor, touches: run.touches, role, joined }) : [];
-    if (need === 'two-person' && approvers.length === 0) {
-      throw new OpsError('denied', `This needs a second person with the role ${role}, and there is nobody else.`, {
-        hint: moreApprovers(role, house.settings.prefix),
-      });
-    }
+    const { role, approvers, aloneMs } = whoIsAsked(house, run, command, asked);
     const waiting = { ...advance(run, 'waiting'), rev: 1 };
     const about: Address = { ...address, about: { kind: 'prompt', id: run.id } };
-    const { prompt, outbox } = openPrompt({ house, run: waiting, address: about, described, need, role, approvers });
+    const { prompt, outbox } = openPrompt({
+      house,
+      run: waiting,
+      address: about,
+      described,
+      need,
+      role,
+      approvers,
+      aloneMs,
+    });
     house.ledger.commit({
       ...change,
       runs: [{ ...waiting, deadlineAt: prompt.expiresAt }],

@@ -17,6 +17,8 @@ export type DoorSettings = {
   /** How long a question waits for its answer. */
   callerMs: number;
   twoPersonMs: number;
+  /** For a team of one: silence for that long, after everybody was told, stands in for the second person. */
+  alone?: { waitMs: number } | undefined;
   limits: Limits;
   roles: RoleRules;
 };

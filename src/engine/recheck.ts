@@ -3,7 +3,7 @@ import { OpsError } from '#domain/errors.ts';
 import { roleAtLeast } from '#domain/operators.ts';
 import { stronger } from '#domain/policy.ts';
 import type { Prompt } from '#domain/prompts.ts';
-import type { Run } from '#domain/runs.ts';
+import { locksOf, type Run } from '#domain/runs.ts';
 import type { ChangeCommand } from './command.ts';
 import { type House, permit, portsFor } from './house.ts';
 import { checkArgs, parseContext } from './parse.ts';
@@ -46,7 +46,11 @@ export async function recheck(
       hint: 'Type the command again: the question then goes to somebody else.',
     });
   }
-  if (hashOf([run.command, command.plan.parse(again.plan)]) !== prompt.planHash) {
+  if (
+    hashOf([run.command, command.plan.parse(again.plan)]) !== prompt.planHash ||
+    hashOf([run.command, run.plan]) !== prompt.planHash ||
+    hashOf(locksOf(again.touches).sort()) !== hashOf(locksOf(run.touches).sort())
+  ) {
     throw new OpsError('conflict', 'Things changed since the question was asked, so nothing was done.', {
       hint: 'Type the command again to see how it stands now.',
     });

@@ -48,12 +48,23 @@ export const people = some(
     ],
   });
 
+const aloneShape = 'must be refuse or { wait: 30m, announce: everyone }';
 export const approvals = z
   .strictObject({
     caller: duration().prefault('5m').describe('How long the caller may think before their own ✅.'),
     twoPerson: duration().prefault('30m').describe('How long a second person may take.'),
+    alone: z
+      .union([oneOf(['refuse']), z.strictObject({ wait: duration(), announce: oneOf(['everyone']) })], {
+        error: aloneShape,
+      })
+      .prefault('refuse')
+      .describe('When there is no second person: refuse, or { wait: 30m, announce: everyone } for a team of one.'),
   })
-  .transform(({ caller, twoPerson }) => ({ callerMs: caller, twoPersonMs: twoPerson }))
+  .transform(({ caller, twoPerson, alone }) => ({
+    callerMs: caller,
+    twoPersonMs: twoPerson,
+    alone: alone === 'refuse' ? undefined : { waitMs: alone.wait },
+  }))
   .prefault({})
   .describe('How long a question stays open.');
 

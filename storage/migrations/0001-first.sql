@@ -30,7 +30,7 @@ CREATE TABLE locks (target TEXT PRIMARY KEY, run INTEGER NOT NULL) STRICT;
 CREATE TABLE prompts (
   id INTEGER PRIMARY KEY, rev INTEGER NOT NULL, run INTEGER NOT NULL, code TEXT NOT NULL, plan_hash TEXT NOT NULL,
   need TEXT NOT NULL, role TEXT NOT NULL, message INTEGER NOT NULL, asked INTEGER NOT NULL, remind_at INTEGER,
-  expires_at INTEGER NOT NULL, state TEXT NOT NULL
+  expires_at INTEGER NOT NULL, at_end TEXT NOT NULL, answered_by TEXT, state TEXT NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX prompts_code ON prompts (code) WHERE state = 'open';
 CREATE INDEX prompts_run ON prompts (run);
@@ -98,7 +98,8 @@ CREATE TABLE slots (
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE switches (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 CREATE TABLE operators (
-  "user" TEXT NOT NULL, role TEXT NOT NULL, added_by TEXT NOT NULL, added_at INTEGER NOT NULL, gone_at INTEGER
+  "user" TEXT NOT NULL, role TEXT NOT NULL, added_by TEXT NOT NULL, added_at INTEGER NOT NULL, confirmed_by TEXT,
+  gone_at INTEGER
 ) STRICT;
 CREATE UNIQUE INDEX operators_now ON operators ("user") WHERE gone_at IS NULL;
 

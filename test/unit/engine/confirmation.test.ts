@@ -119,7 +119,6 @@ describe('asking first', () => {
     const first = house.code();
     await house.say('carol', '!remove mallory spam');
     expect(house.code()).not.toBe(first);
-    expect(house.code().startsWith(first)).toBe(true);
   });
 });
 
@@ -270,8 +269,8 @@ describe('two people', () => {
     await using house = two();
     await house.say('carol', '!remove mallory spam');
     expect(house.question()).toMatchObject({ rings: true, mentions: ['@alice:example.org'] });
-    expect(house.question().text).toContain(
-      'A second person with the role admin has to answer, not @carol:example.org, within 30 min',
+    expect(house.question().text).toMatch(
+      /A second person has to answer, not @carol:example.org: @alice:example.org or @bob:example.org, until \d\d:\d\d \+00:00 \(30 min\)/,
     );
     await house.react('bob', '✅');
     expect(house.states()).toEqual(['done']);

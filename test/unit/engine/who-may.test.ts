@@ -27,7 +27,20 @@ describe('the power level, where the settings ask for one', () => {
     house.know(power(50));
     await house.say('carol', '!remove mallory spam');
     house.know(power(0));
-    await house.react('carol', '✅');
+    expect((await house.react('carol', '✅')).join()).toContain('from power level 50');
+    expect(house.states()).toEqual(['waiting']);
+    expect(house.world.done).toEqual([]);
+  });
+
+  test('the caller’s is asked again after another one’s yes', async () => {
+    await using house = openTestHouse({
+      commands: (world) => ({ ...answers(), remove: remove(world, { confirm: 'two-person' }) }),
+      settings: { roles: operators },
+    });
+    house.know(power(50));
+    await house.say('carol', '!remove mallory spam');
+    house.know(power(0));
+    await house.react('alice', '✅');
     expect(house.states()).toEqual(['refused']);
     expect(house.world.done).toEqual([]);
   });

@@ -51,6 +51,8 @@ const prompt = (id: number, set: Partial<Prompt> = {}): Prompt => ({
   asked: 1,
   remindAt: undefined,
   expiresAt: 100,
+  atEnd: 'expire',
+  answeredBy: undefined,
   state: 'open',
   ...set,
 });
