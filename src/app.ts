@@ -11,7 +11,6 @@ import { asOpsError } from '#domain/errors.ts';
 import type { Signal } from '#domain/incidents.ts';
 import type { Log } from '#domain/log.ts';
 import type { Person } from '#domain/operators.ts';
-import type { OutboxRow } from '#domain/outbox.ts';
 import type { RoomId } from '#domain/rooms.ts';
 import { Scrubber } from '#domain/scrubber.ts';
 import { Approvals } from '#engine/approvals.ts';
@@ -31,6 +30,7 @@ import { Takings } from '#engine/takings.ts';
 import { Warden } from '#engine/warden.ts';
 import { openStorage } from '#storage/open.ts';
 import { SystemClock } from '#adapters/system/clock.ts';
+import { Alive } from './alive.ts';
 import { openCheckParts } from './check-parts.ts';
 import { discover } from './discover.ts';
 import { openShellDoor } from './exec-door.ts';
@@ -52,7 +52,6 @@ const forgetEveryMs = 6 * 3_600_000;
 // What was asked while the bot was away is answered before the checks ask the same homeserver a dozen things.
 const firstLookMs = 1000;
 const graceMs = 5000;
-const syncStaleMs = 120_000;
 
 export type AppOverrides = {
   scrubber?: Scrubber;
@@ -102,7 +101,13 @@ export async function openApp(settings: Settings, overrides: AppOverrides): Prom
     startedAt: clock.now(),
     off: partsOff(settings),
   };
-  const metrics = openMetrics({ ledger, clock, version: bot.version, backups: parts.ports.backups });
+  const metrics = openMetrics({
+    ledger,
+    clock,
+    version: bot.version,
+    backups: parts.ports.backups,
+    standstillSeconds: () => alive.standstill.worstMs / 1000,
+  });
   const probeRoom = new ProbeRoom({
     request,
     known: ledger.switch('probe-room') as RoomId | undefined,
@@ -182,7 +187,10 @@ export async function openApp(settings: Settings, overrides: AppOverrides): Prom
     alertReaction: ({ event, emoji, sender }) =>
       watch.alerter.reaction({ event, emoji, sender, joined: isJoined(house, site, sender) }),
   });
-  const said = (row: OutboxRow): void => countAnswer(row, ledger, clock, metrics);
+  const receive = (signals: Signal[]): void => void watch.alerter.receive(signals);
+  const { operators } = storage;
+  const own = { settings, ledger, operators, matrix, bot, clock, log, receive };
+  const alive = stack.use(new Alive({ ...own, sync: () => sync, sender: () => sender }));
   const envelopes = stack.use(await openEnvelopes({ settings, matrix, ledger, clock, log }));
   const sender = new Sender({
     ledger,
@@ -190,7 +198,11 @@ export async function openApp(settings: Settings, overrides: AppOverrides): Prom
     clock,
     log,
     sessionSince: sessionSince(ledger, clock, settings.matrix.accessToken),
-    said,
+    said: (row) => {
+      alive.presence.spoke();
+      countAnswer(row, ledger, clock, metrics);
+    },
+    refused: (_, error) => alive.presence.refused(error),
   });
   ledger.onOutbox(() => sender.wake());
   const sync = new SyncLoop({
@@ -210,6 +222,7 @@ export async function openApp(settings: Settings, overrides: AppOverrides): Prom
     secretsIn: (text) => scrubber.find(text),
     taken: () => intake.wake(),
     alsoRooms: () => probeRoom.rooms(),
+    rooms: (rooms) => alive.presence.heard(rooms),
     recovered: () => sender.hasten(),
     seen: (event) => probeRoom.seen(event),
   });
@@ -227,6 +240,7 @@ export async function openApp(settings: Settings, overrides: AppOverrides): Prom
   const tick = (): void => {
     approvals.tick();
     watch.alerter.tick();
+    alive.tick();
     if (settings.matrix.encryption === 'off') tellEncrypted(ledger, bot, clock, log);
   };
   const loops = [intake.run(stop.signal), ticking(clock, stop.signal, log, offline ? () => approvals.tick() : tick)];
@@ -239,6 +253,7 @@ export async function openApp(settings: Settings, overrides: AppOverrides): Prom
   if (offline) return appOf(bot, stack);
   loops.push(
     sender.run(stop.signal),
+    alive.run(stop.signal),
     clock.sleep(firstLookMs, stop.signal).then(
       () => watch.prober.run(stop.signal),
       () => {},
@@ -249,10 +264,7 @@ export async function openApp(settings: Settings, overrides: AppOverrides): Prom
     ?.tidy()
     .catch((error: unknown) => log.warn({ why: asOpsError(error).message }, 'left-over backups cannot be tidied'));
   runner.recover();
-  const syncIsFresh = (): boolean =>
-    sync.lastAnswerMs !== undefined && clock.monotonicMs() - sync.lastAnswerMs < syncStaleMs;
-  const partStates = () => [{ part: 'sync', ready: syncIsFresh() }];
-  const receive = (signals: Signal[]): void => void watch.alerter.receive(signals);
+  const partStates = () => alive.states();
   const server = await openServe({ settings, site, clock, log, scrubber, metrics, parts: partStates, receive });
   if (server) stack.use(server);
   stack.use(everyMinute(() => calmly(ring, log)));

@@ -1,4 +1,4 @@
-import { healthRoutes, type PartState } from '#adapters/http/health.ts';
+import { healthRoutes } from '#adapters/http/health.ts';
 import { hookRoutes } from '#adapters/http/hooks.ts';
 import { type GaugeSource, Metrics } from '#adapters/http/metrics.ts';
 import { type HttpServer, openHttpServer } from '#adapters/http/server.ts';
@@ -8,6 +8,7 @@ import type { Severity, Signal } from '#domain/incidents.ts';
 import type { Ledger } from '#domain/ledger.ts';
 import type { Log } from '#domain/log.ts';
 import type { OutboxRow } from '#domain/outbox.ts';
+import type { PartState } from '#domain/vitals.ts';
 import type { Scrubber } from '#domain/scrubber.ts';
 import type { Settings } from './settings.ts';
 
@@ -17,6 +18,7 @@ export function openMetrics(input: {
   clock: Clock;
   version: string;
   backups: Backups | undefined;
+  standstillSeconds: () => number;
 }): Metrics {
   const { ledger, clock, version } = input;
   // Read from disk in the background: a scrape must not wait for it.
@@ -47,6 +49,7 @@ export function openMetrics(input: {
     },
     backupLastVerifiedSeconds: () => verified,
     auditSeq: () => ledger.auditHead().seq,
+    standstillSeconds: input.standstillSeconds,
   };
   void look();
   return new Metrics({ version, build: version, gauges });

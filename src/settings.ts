@@ -9,6 +9,7 @@ import { roster, settings as postgres } from '#adapters/postgres/settings.ts';
 import { sources } from '#adapters/prometheus/settings.ts';
 import { settings as shell } from '#adapters/shell/settings.ts';
 import { settings as synapse } from '#adapters/synapse/settings.ts';
+import { settings as fallbackWay } from '#adapters/webhook/settings.ts';
 import { OpsError } from '#domain/errors.ts';
 import type { Scrubber } from '#domain/scrubber.ts';
 import { Secret } from '#domain/secret.ts';
@@ -45,6 +46,10 @@ const schema = z.strictObject({
     .strictObject({
       ...hooks,
       ...sources,
+      fallback: z
+        .array(fallbackWay, { error: 'must be a list of ways, such as - webhook: { url: … }' })
+        .default([])
+        .describe('How pages go out while the room cannot be reached, best first.'),
       rules,
     })
     .prefault({})

@@ -1,11 +1,12 @@
 import { openLiveKit } from '#adapters/livekit/open.ts';
 import { MetricsPages } from '#adapters/prometheus/scrape.ts';
+import { WebhookWay } from '#adapters/webhook/open.ts';
 import { endpoint } from '#adapters/system/endpoint.ts';
 import type { Clock } from '#domain/clock.ts';
 import { OpsError } from '#domain/errors.ts';
 import { hasFamily } from '#domain/metrics.ts';
 import type { Settings } from '../settings.ts';
-import { type Look, off, well, wrong } from './finding.ts';
+import { type Look, off, warning, well, wrong } from './finding.ts';
 
 /** Metrics, calls and the two programs that alert. */
 export function outsideLooks(settings: Settings, clock: Clock): Look[] {
@@ -18,12 +19,33 @@ export function outsideLooks(settings: Settings, clock: Clock): Look[] {
       ? pages
       : [isOff('Synapse metrics', 'synapse.metricsUrls is not set: memory and database pool stay unknown')]),
     ...livekitLooks(livekit, clock),
+    ...fallbackLooks(settings),
     programLook('Prometheus', alerts.prometheusUrl, 'prometheusUrl', '/api/v1/status/buildinfo', '"goVersion"', clock),
     programLook('Alertmanager', alerts.alertmanagerUrl, 'alertmanagerUrl', '/api/v2/status', '"versionInfo"', clock),
   ];
 }
 
 const isOff = (part: string, why: string): Look => ({ part, look: () => Promise.resolve(off(why)) });
+
+/** Whether a page finds a way while Matrix is down. It is not tried: that would wake somebody. */
+function fallbackLooks({ alerts, matrix }: Settings): Look[] {
+  const part = 'fallback';
+  if (alerts.fallback.length === 0) {
+    const none = warning(
+      'pages have no other way than the room: while Matrix is down nobody is paged',
+      'Set alerts.fallback to a webhook that wakes people.',
+    );
+    return [{ part, look: () => Promise.resolve(none) }];
+  }
+  return alerts.fallback.map(({ webhook }) => ({
+    part,
+    async look(signal) {
+      const way = new WebhookWay({ ...webhook, bot: matrix.userId, site: 'default' });
+      await way.reach(signal);
+      return well(`${way.name} answers; pages go there while the room cannot be reached`);
+    },
+  }));
+}
 
 function livekitLooks(settings: Settings['livekit'], clock: Clock): Look[] {
   if (settings === undefined) return [isOff('calls', 'livekit is not set')];

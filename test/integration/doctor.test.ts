@@ -11,6 +11,7 @@ import type { RoomAlias } from '#domain/rooms.ts';
 import { openSynapse, type Synapse } from '#adapters/synapse/open.ts';
 import { SystemClock } from '#adapters/system/clock.ts';
 import { doctor } from '#src/doctor.ts';
+import { Pager } from '#test/fixtures/pager.ts';
 import { type InitWorld, openInitWorld, Printed, runInit, secretOf } from '#test/fixtures/init-world.ts';
 
 const installMs = 15 * 60_000;
@@ -75,6 +76,7 @@ beforeAll(async () => {
     'alerts.prometheusUrl': addresses.prometheusUrl,
     'alerts.alertmanagerUrl': addresses.alertmanagerUrl,
     'postgres.binDirectory': postgres.binDir,
+    'alerts.fallback': [{ webhook: { url: cleanUp.use(await Pager.open()).url } }],
   });
 }, installMs);
 afterAll(async () => cleanUp.disposeAsync());
@@ -106,15 +108,17 @@ test('finds nothing where all is well, on every part', async () => {
   const { code, lines, text } = await examined();
   expect(bad(lines)).toEqual([]);
   expect([code, text.split('\n').at(-2)]).toEqual([0, 'All that is set up works.']);
-  expect(lines.length).toBe(22);
+  expect(lines.length).toBe(23);
 });
 
 test('what is left out is off, and no fault', async () => {
   const off = ['livekit', 'roster', 'postgres', 'backups', 'http', 'alerts', 'synapse.metricsUrls'];
   const { code, lines, text } = await examined(Object.fromEntries(off.map((key) => [key, undefined])));
   expect(code).toBe(0);
-  expect(bad(lines).every((line) => line.startsWith('–'))).toBe(true);
-  expect(text).toContain('All that is set up works (9 off).');
+  const [warned, ...rest] = bad(lines).toSorted((a, b) => Number(b.startsWith('⚠')) - Number(a.startsWith('⚠')));
+  expect(warned).toMatch(/^⚠ fallback +pages have no other way.*→ Set alerts\.fallback/);
+  expect(rest.every((line) => line.startsWith('–'))).toBe(true);
+  expect(text).toContain('All that is set up works (1 to look at, 9 off).');
 });
 
 type Fault = [name: string, patch: () => Record<string, unknown>, line: RegExp];
@@ -197,7 +201,7 @@ const faults: Fault[] = [
   [
     'no tools',
     () => ({ 'postgres.binDirectory': '/nowhere' }),
-    /^✘ backup tools +pg_dump of PostgreSQL \d+ or newer is needed.*→ Install postgresql-client/,
+    /^✘ backup tools +pg_(?:dump|restore) of PostgreSQL \d+ or newer is needed.*→ Install postgresql-client/,
   ],
   [
     'backups without a database',

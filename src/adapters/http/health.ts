@@ -1,7 +1,5 @@
+import type { PartState } from '#domain/vitals.ts';
 import { json, type Route, text } from './server.ts';
-
-/** One part of the bot; `note` says why it isn't ready. */
-export type PartState = { part: string; ready: boolean; note?: string | undefined };
 
 /** `GET /healthz`: this process answers. `GET /readyz`: its parts do. */
 export function healthRoutes(parts: () => PartState[]): Map<string, Route> {

@@ -12,6 +12,8 @@ export type GaugeSource = {
   backupLastCompleteSeconds(): number | undefined;
   backupLastVerifiedSeconds(): number | undefined;
   auditSeq(): number | undefined;
+  /** Longest of the last minute. */
+  standstillSeconds(): number | undefined;
 };
 
 export type Outcome = 'done' | 'refused' | 'failed' | 'partial' | 'waiting';
@@ -49,6 +51,9 @@ export class Metrics {
       () => gauges.backupLastVerifiedSeconds(),
     );
     this.#gauge('opsroom_audit_seq', 'Number of the last row of the audit log.', () => gauges.auditSeq());
+    this.#gauge('opsroom_event_loop_lag_seconds', 'Longest standstill of the bot in the last minute.', () =>
+      gauges.standstillSeconds(),
+    );
     const info = { version: options.version, build: options.build };
     const labels = ['version', 'build'] as const;
     new Gauge({ name: 'opsroom_build_info', help: 'Always 1.', labelNames: labels, registers: [this.#registry] }).set(

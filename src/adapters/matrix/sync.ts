@@ -45,6 +45,8 @@ export type SyncOptions = {
   envelopes?: Unwrapping;
   /** Further rooms whose events are only shown, by `seen`; asked before each request. */
   alsoRooms?(): readonly RoomId[];
+  /** The rooms as an answer has them, before they are sorted: who was thrown out or invited stands here. Returns at once. */
+  rooms?(rooms: object | undefined): void;
   /** The homeserver answers again. */
   recovered?(): void;
   /** Events of the further rooms as the sync shows them. */
@@ -60,6 +62,8 @@ export class SyncLoop {
   #cutOff = false;
   #leave: (nothing: undefined) => void = () => {};
   readonly #heard = Promise.withResolvers<void>();
+  /** Why the last request failed; undefined when it did not. */
+  trouble: OpsError | undefined;
   /** Monotonic time of the last good answer. */
   lastAnswerMs: number | undefined;
 
@@ -82,6 +86,7 @@ export class SyncLoop {
         await this.once(signal);
         this.#heard.resolve();
         this.lastAnswerMs = clock.monotonicMs();
+        this.trouble = undefined;
         waitMs = 500;
         if (this.#cutOff) this.#options.recovered?.();
         this.#cutOff = false;
@@ -89,6 +94,7 @@ export class SyncLoop {
         if (signal.aborted) return;
         this.#cutOff = true;
         const ops = asOpsError(error);
+        this.trouble = ops;
         log.warn(
           { kind: ops.kind, why: ops.message, cause: causeOf(ops), waitMs },
           'the sync is interrupted; it goes on by itself',
@@ -156,6 +162,7 @@ export class SyncLoop {
     poll.catch(() => {});
     const answer = (await this.#first(poll, stop)) as SyncAnswer | undefined;
     if (answer === undefined) return;
+    this.#options.rooms?.(answer.rooms);
     const joined = answer.rooms?.join?.[room];
     const timeline = joined?.timeline?.events ?? [];
     // What was said before the bot ever listened is not for it.

@@ -34,6 +34,7 @@ async function open(limits: HttpLimits = defaultLimits, given: string | null = s
     gauges: {
       inboxDepth: () => 0,
       outboxDepth: () => ledger.outboxDepth().pending,
+      standstillSeconds: () => 0,
       outboxOldestSeconds: () => 0,
       incidentsOpen: () => ({ critical: ledger.incidents({ open: true }).length, warning: 0, info: 0 }),
       backupLastCompleteSeconds: () => undefined,
