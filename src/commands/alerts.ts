@@ -9,7 +9,7 @@ const mostRecent = 20;
 export default defineQuery({
   summary: 'What is firing, and who is on it.',
   examples: ['', '--all'],
-  args: z.strictObject({ all: Flag }),
+  args: z.strictObject({ all: Flag.describe('those that are over too') }),
   role: 'viewer',
   needs: ['incidents'],
   answer(args, ports) {

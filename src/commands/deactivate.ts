@@ -12,7 +12,10 @@ const leaveTimeoutMs = 300_000;
 export default defineChange({
   summary: 'Close an account for good. Two people.',
   examples: ['@mallory:example.org', '--erase @mallory:example.org'],
-  args: z.strictObject({ user: User, erase: Flag }),
+  args: z.strictObject({
+    user: User,
+    erase: Flag.describe('their messages are hidden from whoever joins later; for good'),
+  }),
   positional: ['user'],
   role: 'admin',
   confirm: 'two-person',

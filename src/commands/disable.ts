@@ -17,7 +17,11 @@ const many = (n: number, one: string): string => `${n} ${one}${n === 1 ? '' : 's
 export default defineChange({
   summary: 'Take someone out of chat and calls at once.',
   examples: ['@mallory:example.org posting spam', '--soft mallory cooling down'],
-  args: z.strictObject({ user: User, reason: RestOfLine, soft: Flag }),
+  args: z.strictObject({
+    user: User,
+    reason: RestOfLine,
+    soft: Flag.describe('gentle: they stay logged in and can read, but cannot write'),
+  }),
   positional: ['user', 'reason'],
   role: 'operator',
   confirm: 'caller',

@@ -9,7 +9,11 @@ import { putBack, puppetValidMs, type Taken } from '#procedures/take-out.ts';
 export default defineChange({
   summary: 'Bring a disabled person back: account usable, onboarding again; rooms and projects when asked.',
   examples: ['@mallory:example.org', '--return mallory', '--active --return mallory'],
-  args: z.strictObject({ user: User, active: Flag, return: Flag }),
+  args: z.strictObject({
+    user: User,
+    active: Flag.describe('active in the application again, not only to be set up anew'),
+    return: Flag.describe('gives back the rooms and projects that were taken'),
+  }),
   positional: ['user'],
   role: 'operator',
   confirm: 'caller',

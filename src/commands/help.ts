@@ -61,7 +61,7 @@ function overview(commands: CommandInfo[], prefix: string): Reply {
 function page(info: CommandInfo, prefix: string): Reply {
   const items = info.args.map((arg) => [
     { code: arg.flag ? `--${arg.name}` : arg.name },
-    ` ${arg.kind === 'rest' ? 'the rest of the line' : arg.kind}${arg.required ? '' : ', may be left out'}`,
+    `: ${arg.summary}${arg.required || arg.flag ? '' : ' (may be left out)'}`,
   ]);
   const facts = [
     `role: ${info.role ?? 'anyone in the room'}`,

@@ -7,7 +7,7 @@ import { defineQuery } from '#engine/command.ts';
 export default defineQuery({
   summary: 'List the latest changes that were asked for.',
   examples: ['', '--open', '--limit 50'],
-  args: z.strictObject({ open: Flag, limit: Count.default(15) }),
+  args: z.strictObject({ open: Flag.describe('only those that are not over'), limit: Count.default(15) }),
   role: 'viewer',
   needs: ['runs'],
   answer: ({ open, limit }, { runs, clock }) => ({ list: runs.recent({ limit, open }), now: clock.now() }),

@@ -9,9 +9,9 @@ export default defineQuery({
   examples: ['', 'mal', '--locked', '--admins', '--page 2'],
   args: z.strictObject({
     text: Words.optional(),
-    locked: Flag,
-    admins: Flag,
-    deactivated: Flag,
+    locked: Flag.describe('only locked ones'),
+    admins: Flag.describe('only server admins'),
+    deactivated: Flag.describe('closed ones too'),
     page: Count.default(1),
   }),
   positional: ['text'],

@@ -3,23 +3,19 @@ import { OpsError } from './errors.ts';
 
 const unitMs: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
 
+const longest = 60;
+const shape = /^(?:\d{1,16}(?:ms|s|m|h|d|w))+$/;
+/** As much of what was typed as an error repeats. */
+const short = (text: string): string => (text.length > longest ? `${text.slice(0, longest)}…`.toWellFormed() : text);
+
 /** `90s`, `5m`, `2h`, `1h30m`, `30d` -> milliseconds. Throws `invalid`; nothing above 10 years. */
 export function parseDuration(text: string): number {
-  const parts = [
-    ...text
-      .trim()
-      .toLowerCase()
-      .matchAll(/(\d+)(ms|s|m|h|d|w)/g),
-  ];
-  const whole = parts.map((part) => part[0]).join('');
+  const whole = text.trim().toLowerCase();
+  // Looked at as a whole first: what is no duration costs no more than its length.
+  const parts = whole.length <= longest && shape.test(whole) ? [...whole.matchAll(/(\d+)(ms|s|m|h|d|w)/g)] : [];
   const ms = parts.reduce((sum, part) => sum + Number(part[1]) * (unitMs[part[2] ?? ''] ?? Number.NaN), 0);
-  if (
-    parts.length === 0 ||
-    whole !== text.trim().toLowerCase() ||
-    !Number.isSafeInteger(ms) ||
-    ms > 3650 * 86_400_000
-  ) {
-    throw new OpsError('invalid', `"${text}" is not a duration.`, { hint: 'Write 90s, 5m, 2h, 1h30m or 30d.' });
+  if (parts.length === 0 || !Number.isSafeInteger(ms) || ms > 3650 * 86_400_000) {
+    throw new OpsError('invalid', `"${short(text)}" is not a duration.`, { hint: 'Write 90s, 5m, 2h, 1h30m or 30d.' });
   }
   return ms;
 }
@@ -54,10 +50,10 @@ const unitBytes: Record<string, number> = { b: 1, kib: 1024, mib: 1024 ** 2, gib
 
 /** `512B`, `10MiB`, `1.5 GiB` -> bytes. Throws `invalid`; `MB` is refused, since it means two things. */
 export function parseBytes(text: string): number {
-  const match = /^(\d+(?:\.\d+)?) ?([kmgt]i)?b$/i.exec(text.trim());
+  const match = text.length > longest ? null : /^(\d+(?:\.\d+)?) ?([kmgt]i)?b$/i.exec(text.trim());
   const bytes = Number(match?.[1]) * (unitBytes[`${match?.[2] ?? ''}b`.toLowerCase()] ?? Number.NaN);
   if (!Number.isSafeInteger(Math.round(bytes))) {
-    throw new OpsError('invalid', `"${text}" is not a size.`, { hint: 'Write 512KiB, 10MiB or 1.5GiB.' });
+    throw new OpsError('invalid', `"${short(text)}" is not a size.`, { hint: 'Write 512KiB, 10MiB or 1.5GiB.' });
   }
   return Math.round(bytes);
 }

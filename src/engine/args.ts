@@ -39,7 +39,12 @@ export const RestOfLine = z.string().min(1).max(2000).register(argMeta, { kind: 
 export const Words = z.string().max(200).register(argMeta, { kind: 'words', label: 'words' });
 export const Word = z.string().min(1).max(255).register(argMeta, { kind: 'word', label: 'word' });
 export const Flag = z.boolean().default(false).register(argMeta, { kind: 'flag', label: '' });
-export const Count = z.coerce.number().int().min(1).max(10_000).register(argMeta, { kind: 'number', label: 'number' });
+/** Digits only: `1e3`, `0x10` and `1.0` are refused. */
+export const Count = z
+  .union([z.number(), z.string().regex(/^\d{1,9}$/)])
+  .transform(Number)
+  .pipe(z.number().int().min(1).max(10_000))
+  .register(argMeta, { kind: 'number', label: 'number' });
 /** `2h` -> milliseconds. */
 export const Duration = z
   .string()

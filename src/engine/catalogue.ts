@@ -1,5 +1,6 @@
 import type { CommandInfo, Catalogue as CataloguePort } from '#domain/bot.ts';
 import type { CommandRule } from '#domain/policy.ts';
+import { argumentWords } from './arg-words.ts';
 import { argMeta, type ArgMeta, z } from './args.ts';
 import type { Command } from './command.ts';
 import { distance } from './words.ts';
@@ -99,12 +100,12 @@ export class Catalogue implements CataloguePort {
       name,
       summary: command.summary,
       usage: [name, ...(change ? ['[--dry-run]'] : []), ...shown].join(' '),
-      args: args.map(({ name: arg, kind, required, positional, label }) => ({
+      args: args.map(({ name: arg, kind, required, positional }) => ({
         name: arg,
         kind,
         required,
         flag: !positional,
-        summary: label,
+        summary: argumentWords(kind, command.args.shape[arg] as z.ZodType),
       })),
       examples: command.examples.map((example) => `${name} ${example}`.trim()),
       role: command.role,

@@ -4,6 +4,7 @@ import type { BotInfo } from '#domain/bot.ts';
 import type { Json } from '#domain/canonical.ts';
 import { OpsError } from '#domain/errors.ts';
 import { argumentsOf, type Argument, type Catalogue } from './catalogue.ts';
+import { argumentProblem } from './arg-words.ts';
 import type { Command } from './command.ts';
 import { normaliseWord, splitWords, type Word } from './words.ts';
 
@@ -256,11 +257,22 @@ export function checkArgs(typed: Typed, catalogue: Catalogue, context: ParseCont
   }
   const result = typed.command.args.safeParse(raw);
   if (result.success) return result.data;
-  const issue = result.error.issues[0];
-  throw new OpsError('invalid', `${issue?.path.join('.') ?? 'argument'}: ${issue?.message ?? 'wrong'}`, {
-    hint: `Usage: ${usage(typed.name, catalogue, context.prefix)}`,
+  const [issue] = result.error.issues;
+  const about = argumentsOf(typed.command).find((argument) => argument.name === issue?.path[0]);
+  const example = typed.command.examples.find((text) => text !== '');
+  throw new OpsError('invalid', about && issue ? problemWith(about, typed, issue) : 'The arguments do not fit.', {
+    hint: `Usage: ${usage(typed.name, catalogue, context.prefix)}${example === undefined ? '' : ` For example: ${context.prefix}${typed.name} ${example}`}`,
   });
 }
+
+const problemWith = (about: Argument, typed: Typed, issue: { code?: string | undefined; message: string }): string =>
+  argumentProblem({
+    name: about.positional ? about.name : `--${about.name}`,
+    kind: about.kind,
+    schema: typed.command.args.shape[about.name] as Command['args'],
+    value: typed.args[about.name],
+    issue,
+  });
 
 /** The line that would be typed for these arguments. */
 export function typedLine(name: string, command: Command, args: { [key: string]: Json }): string {

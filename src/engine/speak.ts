@@ -88,13 +88,18 @@ export const typable = (reply: Reply, prefix: string): Reply =>
 export const withPrefix = (text: string, prefix: string): string =>
   prefix === '!' ? text : text.replaceAll(/(?<![\w!])!(?=[a-z])/g, () => prefix);
 
+const longestMessage = 1000;
+/** An error may repeat what was typed, and that may be 60 KB. */
+const shorten = (text: string): string =>
+  text.length > longestMessage ? `${text.slice(0, longestMessage).toWellFormed()}…` : text;
+
 /** An error in the three sentences it owes: what failed, what state that left, what to do. */
 export function errorReply(error: OpsError, prefix: string, reference?: string): Reply {
   const effect = error.effect === 'unknown' && error.kind !== 'internal' ? ' It may or may not have been done.' : '';
   const title =
     error.kind === 'internal'
       ? `Internal error${reference ? `, ref ${reference}` : ''}. The log has the details.`
-      : error.message + effect;
+      : shorten(error.message) + effect;
   return {
     title: `❌ ${title}`,
     verdict: 'none',

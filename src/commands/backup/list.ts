@@ -9,7 +9,7 @@ const shownAtFirst = 10;
 export default defineQuery({
   summary: 'List the backups, newest first.',
   examples: ['', '--all'],
-  args: z.strictObject({ all: Flag }),
+  args: z.strictObject({ all: Flag.describe('every set, not only the newest') }),
   role: 'viewer',
   needs: ['backups'],
   async answer(_args, { backups }) {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { parseUserId } from '#domain/accounts.ts';
+import { OpsError } from '#domain/errors.ts';
 import { argumentsOf, Catalogue } from '#engine/catalogue.ts';
 import type { Command } from '#engine/command.ts';
 import { checkArgs, findCommand, readArgs } from '#engine/parse.ts';
@@ -41,6 +42,31 @@ describe.each(all)('!%s', (name, command) => {
     );
     const positional = argumentsOf(command).filter((argument) => argument.positional);
     expect(positional.filter((argument) => !used.has(argument.name)).map((argument) => argument.name)).toEqual([]);
+  });
+
+  test('each switch is explained, and a wrong value is told in words that teach', () => {
+    for (const argument of argumentsOf(command)) {
+      const said = catalogue.find(name)?.args.find((arg) => arg.name === argument.name)?.summary ?? '';
+      expect(said, argument.name).toMatch(/^.{5,}$/u);
+      if (argument.kind === 'flag') expect(said, `--${argument.name} needs .describe(…)`).not.toContain('a switch');
+      for (const wrong of ['', 'no such thing', '-1', '1e3', '\u202e', 'x'.repeat(70_000), 7, null]) {
+        const args = Object.fromEntries(argumentsOf(command).map((one) => [one.name, undefined]));
+        try {
+          checkArgs(
+            { name, command, args: { ...args, [argument.name]: wrong } as never, dryRun: false },
+            catalogue,
+            context,
+          );
+        } catch (error) {
+          const { message, hint = '' } = error as OpsError;
+          expect(error).toBeInstanceOf(OpsError);
+          expect(message + hint).not.toMatch(
+            /Invalid (input|option|string)|[Ee]xpected|received|Too (big|small)|undefined|NaN|\[object/,
+          );
+          expect(message.length).toBeLessThan(71_000);
+        }
+      }
+    }
   });
 
   test('says what it does in a sentence, and needs no port twice', () => {

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ago, formatBytes, formatDuration, parseBytes, parseDuration } from '#domain/duration.ts';
 import { OpsError } from '#domain/errors.ts';
+import { growth, linear } from '#test/fixtures/growth.ts';
 
 const onlyOpsErrors = (parse: (text: string) => unknown) => (text: string) => {
   try {
@@ -130,4 +131,11 @@ describe('sizes', () => {
     [12 * 1024, '12 KiB'],
     [5 * 1024 ** 5, '5120 TiB'],
   ])('%i bytes in words: %s', (bytes, text) => expect(formatBytes(bytes)).toBe(text));
+});
+
+test.each(['9', '1s', '1', 'ms', ' ', '1.'])('H1: its time is linear in a text of nothing but %j', (piece) => {
+  for (const parse of [parseDuration, parseBytes]) {
+    const attempt = (size: number): void => onlyOpsErrors(parse)(piece.repeat(size));
+    expect(growth(attempt, 20_000)).toBeLessThan(linear);
+  }
 });

@@ -151,15 +151,15 @@ describe('arguments', () => {
     ['!list --limit', '--limit needs a value.'],
     ['!list --limit --open', '--limit needs a value.'],
     ['!list --limit=', '--limit needs a value.'],
-    ['!list --limit many', 'limit:'],
-    ['!list --limit 0', 'limit:'],
-    ['!list --limit 1.5', 'limit:'],
+    ['!list --limit many', '--limit cannot be'],
+    ['!list --limit 0', '--limit cannot be'],
+    ['!list --limit 1.5', '--limit cannot be'],
     ['!list --idle soon', 'idle: "soon" is not a duration. Write 90s'],
     ['!remove --soft=yes mallory x', '--soft takes no value.'],
     ['!remove --soft= mallory x', '--soft takes no value.'],
     ['!remove "mallory x', 'The quote that begins at "mallory does not end.'],
     ['!grep „synapse', 'does not end.'],
-    ['!user role mallory king', 'role:'],
+    ['!user role mallory king', 'role cannot be'],
     ['!remove bob@example.org x', '"bob@example.org" is an e-mail address.'],
     ['!remove @bob:exam/ple x', 'is not a Matrix user id.'],
     ['!list --dry-run', "I don't know the flag --dry-run."],
@@ -460,5 +460,19 @@ describe('the line that finishes it', () => {
         expect({ open: false, soft: false, ...again }, line).toEqual({ open: false, soft: false, ...given });
       }),
     );
+  });
+});
+
+describe('what a wrong value is told', () => {
+  const told = (line: string): string => {
+    const { message, hint } = refusal(line);
+    return `${message} | ${hint}`;
+  };
+  test('what was given, what is allowed, what was perhaps meant, and an example', () => {
+    expect(told('!user role mallory oner')).toMatch(
+      /^role cannot be "oner": it takes viewer, operator, admin or owner\. Did you mean owner\? \| Usage: !user role @user <role>/,
+    );
+    expect(told('!list --limit 1e3')).toContain('--limit cannot be "1e3": it takes a whole number from 1 to 10,000.');
+    expect(told('!list --idle soon')).toContain('--idle: "soon" is not a duration. Write 90s, 5m, 2h, 1h30m or 30d.');
   });
 });
