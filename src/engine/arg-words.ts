@@ -17,8 +17,7 @@ type Bounds = {
 
 const longestShown = 60;
 
-const boundsOf = (schema: z.core.$ZodType): Bounds =>
-  z.toJSONSchema(schema, { io: 'output', unrepresentable: 'any' }) as Bounds;
+const boundsOf = (schema: z.core.$ZodType): Bounds => z.toJSONSchema(schema, { io: 'output', unrepresentable: 'any' });
 
 const choice = (words: readonly string[]): string =>
   words.length > 1 ? `${words.slice(0, -1).join(', ')} or ${words.at(-1)}` : (words[0] ?? '');

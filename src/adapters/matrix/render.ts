@@ -4,9 +4,18 @@ import type { Block, Line, Reply, Span, Verdict } from '#domain/messages.ts';
 // joiner inside an emoji.
 const hidden =
   /(?<![\p{Extended_Pictographic}\p{Emoji_Modifier}]\ufe0f?)\u200d|[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200c\u200e\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\u{e0000}-\u{e0fff}]/gu;
+// What moves a terminal's cursor or rings its bell; tab and the end of a line are none of them.
+// oxlint-disable-next-line no-control-regex
+const control = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
+/** More marks on one letter than any language has: they would cover the lines around. */
+const stacked = /(\p{M}{4})\p{M}+/gu;
+
 const show = (text: string): string =>
   text
     .toWellFormed()
+    .replaceAll('\r\n', '\n')
+    .replaceAll(control, (char) => `[U+${char.codePointAt(0)!.toString(16).toUpperCase()}]`)
+    .replaceAll(stacked, '$1')
     .replaceAll(hidden, (char) => `[U+${char.codePointAt(0)!.toString(16).toUpperCase()}]`)
     // Old clients ring for the bare word; a word joiner inside is invisible and rings nobody.
     .replaceAll(/@(room)\b/gi, '@\u2060$1');
@@ -20,7 +29,7 @@ function spanText(span: Span): string {
   if (typeof span === 'string') return show(span);
   if ('code' in span) return show(span.code);
   if ('bold' in span) return show(span.bold);
-  if ('user' in span) return span.user;
+  if ('user' in span) return show(span.user);
   return `${show(span.text)} (${show(span.link)})`;
 }
 
@@ -30,7 +39,7 @@ function spanHtml(span: Span): string {
   if ('bold' in span) return `<b>${escapeHtml(span.bold)}</b>`;
   if ('user' in span)
     return `<a href="https://matrix.to/#/${encodeURIComponent(span.user)}">${escapeHtml(span.user)}</a>`;
-  const href = /^(https?|mailto|matrix):/i.test(span.link) ? span.link : '';
+  const href = /^(https?|mailto|matrix):/i.test(span.link) ? span.link.replaceAll(/\s/g, encodeURIComponent) : '';
   return `<a href="${escapeHtml(href)}">${escapeHtml(span.text)}</a>`;
 }
 

@@ -16,6 +16,7 @@ const longestBytes = 30_000;
 const shownWhenCut = 2000;
 const longestTitle = 500;
 const mostMentions = 50;
+const mostOffers = 10;
 const mostParts = 16;
 
 type EventOf = (outbox: number) => string | undefined;
@@ -48,9 +49,12 @@ export function messageContent(
     });
     const whole = render({ title: content.reply.title }).body;
     const title = whole.length > longestTitle ? `${whole.slice(0, longestTitle)}…` : content.reply.title;
+    const short = ({ text, command }: { text: string; command: string }): boolean =>
+      text.length + command.length <= longestTitle;
     const cut = {
       ...content.reply,
       title,
+      offers: (content.reply.offers ?? []).filter(short).slice(0, mostOffers),
       blocks: [
         { kind: 'text' as const, lines: [`${body.slice(0, shownWhenCut)}…`, 'The whole text is in the file below.'] },
       ],
