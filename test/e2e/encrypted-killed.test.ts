@@ -1,0 +1,108 @@
+import { readFile } from 'node:fs/promises';
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { BotMemory } from '#test/fixtures/bot-memory.ts';
+import { BotProcess } from '#test/fixtures/bot-process.ts';
+import { FaultProxy } from '#test/fixtures/fault-proxy.ts';
+import type { Said } from '#test/fixtures/heard.ts';
+import { RatchetWatch } from '#test/fixtures/ratchet.ts';
+import { installMs, OpsRoom } from '#test/ops-room.ts';
+
+// SIGKILL at random moments in an encrypted room. Keys that were used twice, or lost, would show here.
+const kills = Number(process.env['OPSROOM_KILLS'] ?? 10);
+const people = ['alice', 'bob'];
+const watch = new RatchetWatch();
+let world: OpsRoom;
+let proxy: FaultProxy;
+let bot: BotProcess;
+beforeAll(async () => {
+  world = await OpsRoom.open({ parts: ['synapse'], encrypted: { people } });
+  proxy = await FaultProxy.open(world.url);
+  // Only looks: no request is ever changed by it.
+  const look = (passing: Parameters<RatchetWatch['look']>[0]): boolean => {
+    watch.look(passing);
+    return false;
+  };
+  proxy.rule({ when: look, fault: { kind: 'cut' } });
+  await world.settle({
+    matrix: {
+      homeserverUrl: proxy.url,
+      userId: world.bot,
+      accessToken: { file: './secrets/matrix-token' },
+      opsRoom: world.sealed.room,
+    },
+  });
+  bot = await world.spawnBot();
+}, installMs);
+afterAll(async () => {
+  await bot?.[Symbol.asyncDispose]();
+  await proxy?.[Symbol.asyncDispose]();
+  await world?.[Symbol.asyncDispose]();
+});
+
+function pending(): number {
+  using memory = new BotMemory(world.dataDir);
+  return memory.count(`outbox WHERE state = 'pending'`) + memory.count(`inbox WHERE state IN ('new', 'sealed')`);
+}
+
+const answersTo = (command: string): Said[] =>
+  world.room.events.filter(
+    ({ sender, root, edits }) => sender === world.bot && root === command && edits === undefined,
+  );
+
+/** Bot and keys: one device, as the people's clients see it. */
+const device = async (): Promise<string> =>
+  JSON.stringify(await world.sealed.peer('alice').ask('devices', { user: world.bot }));
+
+test('150 messages while the bot is away are all read', async () => {
+  await bot.kill();
+  const commands: string[] = [];
+  for (let n = 0; n < 75; n += 1) commands.push(...(await Promise.all(people.map((who) => world.say(who, '!ping')))));
+  expect(commands).toHaveLength(150);
+  bot = await world.spawnBot();
+  await Promise.all(commands.map((command) => world.answer(command, 120_000)));
+  expect(commands.filter((command) => answersTo(command).length !== 1)).toEqual([]);
+}, 240_000);
+
+test(
+  `${kills} kills in an encrypted room: no message key twice, and all that was said is answered once`,
+  async () => {
+    const before = await device();
+    const commands: string[] = [];
+    const line = async (who: string, text: string): Promise<void> => void commands.push(await world.say(who, text));
+    for (let nth = 0; nth < kills; nth += 1) {
+      // A new session now and then: its key is on its way while the bot dies.
+      if (nth % 2 === 0)
+        await world.sealed.peer(people[nth % people.length]!).ask('newSession', { room: world.sealed.room });
+      const talk = people.flatMap((who) => [line(who, '!ping'), line(who, '!version')]);
+      await pause(Math.random() * 600);
+      await bot.kill();
+      await Promise.all(talk);
+      // Now and then once more, in the midst of starting.
+      if (nth % 3 === 2) {
+        await using starting = new BotProcess(['--settings', world.files.settingsFile]);
+        await pause(Math.random() * 2000);
+        await starting.kill();
+      }
+      for (const who of people) await line(who, '!ping');
+      bot = await world.spawnBot();
+    }
+    await Promise.all(commands.map((command) => world.answer(command, 120_000)));
+    await expect.poll(pending, { timeout: 60_000, interval: 100 }).toBe(0);
+    const last = await world.ask('alice', '!ping');
+    console.log(
+      `${kills} kills, ${commands.length} commands, ${watch.messages} messages in ${watch.sessions.size} sessions`,
+    );
+    const counts = commands.map((command) => answersTo(command).length);
+    expect(counts.filter((count) => count !== 1)).toEqual([]);
+    expect(world.room.events.filter(({ sender, sealed }) => sender === world.bot && sealed?.failure)).toEqual([]);
+    expect(last.sealed?.shield).toBe('NONE');
+    expect(watch.messages).toBeGreaterThanOrEqual(commands.length);
+    expect(watch.repeated).toEqual([]);
+    expect(await device()).toBe(before);
+    expect(await readFile(world.stack.synapse.logFile, 'utf8')).not.toMatch(/One time key .* already exists/i);
+    const refused = proxy.seen.filter(({ path, status }) => path.includes('/keys/') && (status ?? 200) >= 400);
+    expect(refused).toEqual([]);
+  },
+  120_000 + kills * 30_000,
+);
