@@ -39,7 +39,7 @@ import { openSession } from './matrix-session.ts';
 import { openParts } from './parts.ts';
 import { sessionSince } from './session-age.ts';
 import { countAnswer, openMetrics, openServe } from './serve.ts';
-import { openEnvelopes, tellEncrypted } from './encrypted-room.ts';
+import { openEnvelopes, tellOfEncryption } from './encrypted-room.ts';
 import { partsOff, type Settings } from './settings.ts';
 import { aborted, calmly, ticking } from './ticking.ts';
 import { version } from './version.ts';
@@ -157,7 +157,8 @@ export async function openApp(settings: Settings, overrides: AppOverrides): Prom
   };
   const catalogue = new Catalogue(commands, (command) => missingPort(command, ports));
   const { prefix, limits, roles } = settings;
-  const doorSettings = { prefix, ...settings.approvals, limits, roles };
+  const encryptedOnly = settings.matrix.encryption === 'required';
+  const doorSettings = { prefix, ...settings.approvals, limits, roles, encryptedOnly };
   const house: House = {
     ledger,
     catalogue,
@@ -241,7 +242,7 @@ export async function openApp(settings: Settings, overrides: AppOverrides): Prom
     approvals.tick();
     watch.alerter.tick();
     alive.tick();
-    if (settings.matrix.encryption === 'off') tellEncrypted(ledger, bot, clock, log);
+    tellOfEncryption(settings.matrix.encryption, ledger, bot, clock, log);
   };
   const loops = [intake.run(stop.signal), ticking(clock, stop.signal, log, offline ? () => approvals.tick() : tick)];
   stack.defer(async () => {

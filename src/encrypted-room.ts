@@ -5,10 +5,9 @@ import type { Clock } from '#domain/clock.ts';
 import { asOpsError } from '#domain/errors.ts';
 import type { Ledger } from '#domain/ledger.ts';
 import type { Log } from '#domain/log.ts';
-import { say } from '#engine/speak.ts';
+import { say as sayIn } from '#engine/speak.ts';
 import type { Settings } from './settings.ts';
-
-const told = 'told-encrypted';
+import { tellUnreadable } from './unreadable.ts';
 
 /** What reads and writes encrypted rooms. Throws `misconfigured` when the ops room is encrypted and its keys can't be had. */
 export async function openEnvelopes(options: {
@@ -28,7 +27,6 @@ export async function openEnvelopes(options: {
     facts: (room) => ledger.roomFacts(room),
     clock,
     log,
-    keyCame: () => {},
     fatal: (why) => {
       log.error({ why: why.message }, 'the bot ends, and is to be started again');
       // Out of the promise that nobody could answer for: the process ends with it.
@@ -48,20 +46,43 @@ export async function openEnvelopes(options: {
   return envelopes;
 }
 
-/** Says once, in the room and in the log, that the room is encrypted and so its commands can't be read. */
-export function tellEncrypted(ledger: Ledger, bot: BotInfo, clock: Clock, log: Log): void {
-  if (ledger.roomFacts(bot.opsRoom)?.encrypted !== true || ledger.switch(told) === bot.opsRoom) return;
+/** What people have to know of it, said once: what can't be read, and why commands are not heard. */
+export function tellOfEncryption(
+  mode: Settings['matrix']['encryption'],
+  ledger: Ledger,
+  bot: BotInfo,
+  clock: Clock,
+  log: Log,
+): void {
+  tellUnreadable(ledger, bot, clock);
+  const encrypted = ledger.roomFacts(bot.opsRoom)?.encrypted;
+  if (encrypted === true && mode === 'off') {
+    once(ledger, bot, clock, log, {
+      title: 'This room is encrypted, and the settings say matrix.encryption: off. Commands typed here are not heard.',
+      lines: ['Alerts and reports still come, in the clear. Set it to auto, or use a room without encryption.'],
+    });
+  } else if (encrypted === false && mode === 'required') {
+    once(ledger, bot, clock, log, {
+      title: 'This room is not encrypted, and the settings say matrix.encryption: required. Commands are refused here.',
+      lines: ['Switch encryption on in the settings of this room: it cannot be switched off again.'],
+    });
+  }
+}
+
+const told = 'told-encryption';
+
+function once(ledger: Ledger, bot: BotInfo, clock: Clock, log: Log, say: { title: string; lines: string[] }): void {
+  const value = `${bot.opsRoom} ${say.title}`;
+  if (ledger.switch(told) === value) return;
   const at = clock.now();
   const where = { room: bot.opsRoom, thread: undefined, event: undefined };
   const address = { site: bot.site, where, lane: 'notices', about: { kind: 'notice' as const, id: told }, at };
   const reply = {
-    title: 'This room is encrypted, and this version cannot read that: commands typed here are not heard.',
+    title: say.title,
     verdict: 'critical' as const,
-    blocks: [
-      { kind: 'text' as const, lines: ['Alerts and reports still come, in the clear. Use a room without encryption.'] },
-    ],
+    blocks: [{ kind: 'text' as const, lines: say.lines }],
   };
-  const message = say(ledger, address, reply, { kind: 'notice' });
-  ledger.commit({ at, outbox: [message], switches: [{ name: told, value: bot.opsRoom }] });
-  log.error({ room: bot.opsRoom }, 'the ops room is encrypted: its commands cannot be read');
+  const message = sayIn(ledger, address, reply, { kind: 'notice' });
+  ledger.commit({ at, outbox: [message], switches: [{ name: told, value }] });
+  log.error({ room: bot.opsRoom }, say.title);
 }

@@ -1,8 +1,11 @@
 import type Database from 'better-sqlite3';
 import { canonicalJson } from '#domain/canonical.ts';
-import type { Batch, InboxItem, RoomFacts } from '#domain/inbox.ts';
+import type { Batch, InboxItem, NewInboxItem, RoomFacts } from '#domain/inbox.ts';
 import type { RoomId } from '#domain/rooms.ts';
 import type { Tables } from './tables.ts';
+
+// A stranger may fill a room with what nobody can read.
+const mostSealed = 200;
 
 /** What came in, how far each stream was read, and who is in which room. */
 export class SqliteInbox {
@@ -39,8 +42,34 @@ export class SqliteInbox {
         this.#nextId += 1;
         taken.push(row);
       }
+      this.#keepSealed(batch);
       return taken;
     })();
+  }
+
+  #keepSealed({ sealed = [], takenBack = [] }: Batch): void {
+    for (const item of sealed) {
+      if (this.#tables.inbox.insertNew({ ...item, id: this.#nextId, state: 'sealed', run: undefined }))
+        this.#nextId += 1;
+    }
+    const drop = this.#db.prepare(`UPDATE inbox SET state = 'ignored' WHERE key = ? AND state = 'sealed'`);
+    for (const key of takenBack) drop.run(key);
+    if (sealed.length === 0) return;
+    const old = `SELECT id FROM inbox WHERE state = 'sealed' ORDER BY id DESC LIMIT -1 OFFSET ${mostSealed}`;
+    this.#db.exec(`UPDATE inbox SET state = 'ignored' WHERE id IN (${old})`);
+  }
+
+  sealedItems(): InboxItem[] {
+    return this.#tables.inbox.all(`WHERE state = 'sealed' ORDER BY id`);
+  }
+
+  /** Over the same row, so that the event stays one whatever became of it. */
+  unseal(id: number, item: NewInboxItem | undefined): InboxItem | undefined {
+    const [row] = this.#tables.inbox.all(`WHERE id = ? AND state = 'sealed'`, id);
+    if (row === undefined) return undefined;
+    const read: InboxItem = { ...row, ...item, takenAt: row.takenAt, state: item ? 'new' : 'ignored' };
+    this.#tables.inbox.put(read);
+    return item && read;
   }
 
   newItems(limit: number): InboxItem[] {

@@ -11,7 +11,7 @@ import { Scrubber } from '#domain/scrubber.ts';
 import { SqliteAudit } from './audit.ts';
 import { SqliteInbox } from './inbox.ts';
 import { SqliteOutbox } from './outbox.ts';
-import { scrubBatch, scrubChange } from './scrub.ts';
+import { scrubBatch, scrubChange, scrubItem } from './scrub.ts';
 import type { Tables } from './tables.ts';
 import { unsynced } from './unsynced.ts';
 
@@ -130,6 +130,8 @@ export class SqliteLedger implements Ledger {
       }),
     );
   newItems: Ledger['newItems'] = (limit) => this.#inbox.newItems(limit);
+  sealedItems: Ledger['sealedItems'] = () => this.#inbox.sealedItems();
+  unseal: Ledger['unseal'] = (id, item) => this.#inbox.unseal(id, item && scrubItem(item, this.#scrubber));
   inboxDepth = (): number => this.#inbox.depth();
 
   run(id: number): Run | undefined {
@@ -250,7 +252,7 @@ export class SqliteLedger implements Ledger {
     const forget = (sql: string): number => this.#db.prepare(sql).run(before).changes;
     return this.#db.transaction(
       () =>
-        forget(`DELETE FROM inbox WHERE state IN ('done', 'ignored') AND taken_at < ?`) +
+        forget(`DELETE FROM inbox WHERE state IN ('done', 'ignored', 'sealed') AND taken_at < ?`) +
         forget(`DELETE FROM outbox WHERE state <> 'pending' AND due_at < ?`) +
         forget('DELETE FROM slots WHERE due_at < ?') +
         forget('DELETE FROM holds WHERE until < ?'),

@@ -1,4 +1,4 @@
-import type { Batch } from '#domain/inbox.ts';
+import type { Batch, NewInboxItem } from '#domain/inbox.ts';
 import type { Change } from '#domain/ledger.ts';
 import type { Outgoing } from '#domain/messages.ts';
 import type { Scrubber } from '#domain/scrubber.ts';
@@ -35,5 +35,10 @@ const scrubOutgoing = (content: Outgoing, scrubber: Scrubber): Outgoing =>
 /** What was asked, without the secrets that somebody typed into it. */
 export const scrubBatch = (batch: Batch, scrubber: Scrubber): Batch => ({
   ...batch,
-  items: batch.items.map((item) => ({ ...item, body: scrubber.value(item.body) })),
+  items: batch.items.map((item) => scrubItem(item, scrubber)),
+});
+
+export const scrubItem = (item: NewInboxItem, scrubber: Scrubber): NewInboxItem => ({
+  ...item,
+  body: scrubber.value(item.body),
 });

@@ -41,7 +41,7 @@ export function roomLooks({ matrix, people }: Settings, synapse: Synapse, known:
         return maySpeak(matrix, entered);
       },
     },
-    { part: 'encryption', look: inside(({ state }) => encryption(state)) },
+    { part: 'encryption', look: inside(({ state }) => encryption(matrix, state)) },
     { part: 'privacy', look: inside(({ state }) => privacy(state)) },
     {
       part: 'owners',
@@ -106,13 +106,22 @@ function isCreator(user: string, state: State): boolean {
   return create?.sender === user || (Array.isArray(more) && more.includes(user));
 }
 
-const encryption = (state: State): Finding =>
-  state('m.room.encryption') === undefined
-    ? well('the ops room is not encrypted')
-    : wrong(
-        'The ops room is encrypted, and this version cannot read encrypted rooms: it hears no command there.',
-        "Encryption cannot be taken back: npm start -- init --force --ops-room '#another'.",
-      );
+function encryption({ encryption: mode }: Settings['matrix'], state: State): Finding {
+  const encrypted = state('m.room.encryption') !== undefined;
+  if (encrypted && mode === 'off') {
+    return wrong(
+      'The ops room is encrypted, and the settings say matrix.encryption: off: the bot hears no command there.',
+      'Set it to auto.',
+    );
+  }
+  if (!encrypted && mode === 'required') {
+    return wrong(
+      'The ops room is not encrypted, and the settings say matrix.encryption: required: commands are refused there.',
+      "Switch encryption on in the room's settings, in your Matrix client. It cannot be switched off again.",
+    );
+  }
+  return well(encrypted ? 'the ops room is encrypted' : 'the ops room is not encrypted');
+}
 
 function privacy(state: State): Finding {
   const faults = [

@@ -15,6 +15,8 @@ export type InboxBody =
   | { kind: 'withdrawn'; event: string }
   /** A secret was written into the room: which, by name. The text itself is never stored. */
   | { kind: 'leaked'; secrets: FoundSecrets }
+  /** Encrypted, and its key isn't here (yet): the event as it came, to be read when the key of its session comes. */
+  | { kind: 'sealed'; session: string; why: string; event: Json }
   /** From a schedule or the shell: words already split. */
   | { kind: 'command'; command: string; args: { [key: string]: Json } };
 
@@ -59,6 +61,10 @@ export type Batch = {
   stream: string;
   position: string;
   items: NewInboxItem[];
+  /** What can't be read yet: kept as `sealed`, the newest two hundred of a room. */
+  sealed?: NewInboxItem[];
+  /** Sealed items that were taken back meanwhile: they are never read. */
+  takenBack?: string[];
   rooms: RoomFacts[];
   /** What the bot said itself, by the outbox's transaction ids: an answer to it may come before the homeserver's own. */
   said?: Array<{ txn: string; event: string }>;

@@ -3,7 +3,7 @@ import type { AuditEntry, AuditLink, AuditRow } from './audit.ts';
 import type { AuditSeal } from './audit-seal.ts';
 import type { Json } from './canonical.ts';
 import type { EpochMs } from './clock.ts';
-import type { Batch, InboxItem, RoomFacts } from './inbox.ts';
+import type { Batch, InboxItem, NewInboxItem, RoomFacts } from './inbox.ts';
 import type { Incident, IncidentLogEntry, Page } from './incidents.ts';
 import type { NewOutboxRow, OutboxOutcome, OutboxRow, OutboxState } from './outbox.ts';
 import type { Prompt, Vote } from './prompts.ts';
@@ -76,6 +76,10 @@ export interface Ledger {
   /** Stores position, facts and the items not seen before; gives those items. */
   take(batch: Batch): InboxItem[];
   newItems(limit: number): InboxItem[];
+  /** What waits for its key, oldest first. */
+  sealedItems(): InboxItem[];
+  /** Its key came: it is what it says, or nothing that concerns the bot. Gives the item when it is to be handled. */
+  unseal(id: number, item: NewInboxItem | undefined): InboxItem | undefined;
   inboxDepth(): number;
 
   run(id: number): Run | undefined;

@@ -21,6 +21,8 @@ export type DoorSettings = {
   alone?: { waitMs: number } | undefined;
   limits: Limits;
   roles: RoleRules;
+  /** Commands count only when they came encrypted, in whatever room. */
+  encryptedOnly?: boolean;
 };
 
 /** What every part of the engine stands on. */
@@ -82,7 +84,7 @@ export function permit(
     actor: ask.actor,
     joined: facts?.joined.includes(ask.actor) ?? false,
     power: powerOf(facts, ask.actor),
-    encrypted: facts?.encrypted ?? false,
+    encrypted: house.settings.encryptedOnly === true || (facts?.encrypted ?? false),
     proof: ask.proof,
     command: ask.rule,
     people: ports.operators.list(),

@@ -19,7 +19,7 @@ export function farewell(say: (line: string) => void, end: End): void {
   const path = shown.startsWith('..') ? out : shown;
   const notes = [
     encrypted &&
-      `${room} is encrypted, and this version cannot read encrypted rooms: make one that is not, and give it as --ops-room.`,
+      `${room} is encrypted: the bot takes commands there from verified devices only. In Element: Settings, Encryption.`,
     !metrics &&
       'Synapse gives no metrics where they usually are: memory and database pool stay unknown (synapse.metricsUrls).',
     answers['livekit-url'] === undefined && 'Calls are off until livekit is set in opsroom.yaml.',

@@ -9,6 +9,7 @@ CREATE TABLE inbox (
   UNIQUE (source, key)
 ) STRICT;
 CREATE INDEX inbox_open ON inbox (id) WHERE state = 'new';
+CREATE INDEX inbox_sealed ON inbox (id) WHERE state = 'sealed';
 
 CREATE TABLE runs (
   id INTEGER PRIMARY KEY, rev INTEGER NOT NULL, site TEXT NOT NULL, key TEXT NOT NULL, actor TEXT NOT NULL,

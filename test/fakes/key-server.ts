@@ -39,6 +39,11 @@ export class FakeKeyServer {
     this.#failing.push({ path, error, times });
   }
 
+  /** Nothing fails any more. */
+  mend(): void {
+    this.#failing.length = 0;
+  }
+
   /** A state event, as the sync shows it. */
   setState(type: string, content: Json, key = '', sender = '@alice:example.org'): void {
     this.#state.set(`${type}|${key}`, content);

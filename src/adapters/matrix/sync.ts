@@ -7,8 +7,9 @@ import type { RoomId } from '#domain/rooms.ts';
 import type { FoundSecrets } from '#domain/scrubber.ts';
 import type { Request } from './client.ts';
 import type { KeyNews } from './crypto/cipher.ts';
-import { type Heard, unwrap, type Unwrapping } from './crypto/unwrap.ts';
-import { itemOf, type MatrixEvent } from './events.ts';
+import { retrySealed, sealedItemOf, type SealedStore } from './crypto/sealed.ts';
+import { type Heard, keysFor, type Opening, unwrap, type Unwrapping } from './crypto/unwrap.ts';
+import { itemOf, type ItemContext, type MatrixEvent } from './events.ts';
 import { learn, noFacts } from './facts.ts';
 
 const longPollMs = 30_000;
@@ -21,7 +22,7 @@ type JoinedRoom = { timeline?: Timeline; state?: { events?: MatrixEvent[] } };
 type SyncAnswer = KeyNews & { next_batch: string; rooms?: { join?: Record<string, JoinedRoom> } };
 
 /** Where the loop puts what it takes; position, facts and items commit in one transaction. */
-export type Sink = {
+export type Sink = SealedStore & {
   position(stream: string): string | undefined;
   roomFacts(room: RoomId): RoomFacts | undefined;
   take(batch: Batch): InboxItem[];
@@ -61,6 +62,8 @@ export class SyncLoop {
   #facts: RoomFacts;
   #cutOff = false;
   #leave: (nothing: undefined) => void = () => {};
+  /** What the last process left sealed is tried once as well: its key may have come just before the end. */
+  #tryAllSealed = true;
   readonly #heard = Promise.withResolvers<void>();
   /** Why the last request failed; undefined when it did not. */
   trouble: OpsError | undefined;
@@ -148,7 +151,7 @@ export class SyncLoop {
 
   /** One request and its commit; left alone when `stop` comes first. */
   async once(stop: AbortSignal): Promise<void> {
-    const { request, room, sink, envelopes } = this.#options;
+    const { request, room, sink, envelopes, bot } = this.#options;
     // A room that nothing is known of (the settings name another one now) is looked at as at a first start.
     const since = sink.roomFacts(room) === undefined ? undefined : sink.position(stream);
     const query = {
@@ -176,8 +179,28 @@ export class SyncLoop {
     for (const event of [...(joined?.state?.events ?? []), ...(events.length > 0 ? events : timeline)])
       facts = learn(facts, event);
     // The keys first: they commit for themselves and may be ahead of the position, never behind.
-    const heard = await unwrap(envelopes, { facts, news: answer, events });
+    const cipher = await keysFor(envelopes, facts);
+    const heard = await unwrap(cipher, { facts, news: answer, events, bot });
     this.#store(answer.next_batch, facts, heard);
+    if (cipher) await this.#retrySealed(cipher);
+  }
+
+  async #retrySealed(cipher: Opening): Promise<void> {
+    const { room, sink, wanted, taken } = this.#options;
+    const came = cipher.newSessions();
+    const all = this.#tryAllSealed;
+    if (!all && came.size === 0) return;
+    // Until it has gone well: a failure must not leave one behind.
+    this.#tryAllSealed = true;
+    const isOpen = (session: string): boolean => all || came.has(session);
+    const opened = await retrySealed(cipher, { store: sink, room, context: this.#context(), wanted, isOpen });
+    this.#tryAllSealed = false;
+    if (opened.length > 0) taken(opened);
+  }
+
+  #context(): ItemContext {
+    const { site, bot, room, clock, secretsIn } = this.#options;
+    return { site, room, bot, takenAt: clock.now(), secretsIn };
   }
 
   /** The events between the last position and a timeline that the server cut short, oldest first. */
@@ -200,10 +223,10 @@ export class SyncLoop {
   }
 
   #store(position: string, facts: RoomFacts, heard: Heard[]): void {
-    const { site, bot, room, sink, clock, wanted, taken, secretsIn } = this.#options;
-    const takenAt = clock.now();
-    const context = { site, room, bot, takenAt, secretsIn };
-    const asked = heard.flatMap(({ event, voucher }) => itemOf(event, context, voucher) ?? []);
+    const { bot, room, sink, wanted, taken, log } = this.#options;
+    const context = this.#context();
+    const asked = heard.flatMap((one) => (one.sealed ? [] : (itemOf(one.event, context, one.voucher) ?? [])));
+    const sealed = heard.flatMap((one) => (one.sealed ? (sealedItemOf(one, context, log) ?? []) : []));
     // Said and taken back while nobody listened: it asks nothing any more.
     const takenBack = new Set(
       asked.flatMap(({ sender, body }) => (body.kind === 'withdrawn' ? `${sender} ${body.event}` : [])),
@@ -211,10 +234,17 @@ export class SyncLoop {
     const items = asked.filter((item) => !takenBack.has(`${item.sender} ${item.key}`) && wanted(item));
     const rooms = facts === this.#facts && sink.roomFacts(room) !== undefined ? [] : [facts];
     const said = heard.flatMap(({ event }) => (event.sender === bot ? saidBy(event) : []));
-    const fresh = sink.take({ stream, position, items, rooms, said });
+    const redacted = heard.flatMap(({ event }) => (event.type === 'm.room.redaction' ? redactedBy(event) : []));
+    const fresh = sink.take({ stream, position, items, sealed, takenBack: redacted, rooms, said });
     this.#facts = facts;
     if (fresh.length > 0) taken(fresh);
   }
+}
+
+/** Whoever may take a message back: one that nobody could read yet is never read. */
+function redactedBy({ redacts, content }: MatrixEvent): string[] {
+  const target = redacts ?? content?.['redacts'];
+  return typeof target === 'string' ? [target] : [];
 }
 
 /** Our own event comes with the transaction that it was sent by, and before any reaction on it. */

@@ -170,6 +170,8 @@ describe('A3 the position is never ahead', () => {
     return {
       position: (stream) => ledger.position(stream),
       roomFacts: (room) => ledger.roomFacts(room),
+      sealedItems: () => [],
+      unseal: () => undefined,
       take: (batch) => {
         left -= 1;
         if (left >= 0) throw new OpsError('unavailable', 'The disk is full.');

@@ -8,7 +8,7 @@ import type { Request } from '../client.ts';
 import type { MatrixEvent } from '../events.ts';
 import { crossSign, type Signed } from './cross-signing.ts';
 import { decrypt, type Opened } from './decrypt.ts';
-import { Encryptor } from './encrypt.ts';
+import { deferred, Encryptor } from './encrypt.ts';
 import { KeyStore } from './key-store.ts';
 import { Machine } from './machine.ts';
 import { Requests } from './requests.ts';
@@ -33,8 +33,6 @@ export type CipherOptions = {
   facts: (room: RoomId) => RoomFacts | undefined;
   clock: Clock;
   log: Log;
-  /** A key came: what it opens may be read now. Must return at once. */
-  keyCame: (session: string) => void;
   /** The keys can't be used any more; `panic`: not even by another opening in this process. */
   died: (why: OpsError, panic: boolean) => void;
 };
@@ -47,6 +45,9 @@ export class Cipher implements AsyncDisposable {
   readonly #rooms: RoomStates;
   readonly #encryptor: Encryptor;
   readonly #tracked = new Set<string>();
+  #came = new Set<string>();
+  /** Why the last sync could not be taken in: who is in the room, and with which devices, is not known for sure. */
+  #behind: unknown;
 
   private constructor(
     parts: { machine: Machine; requests: Requests; rooms: RoomStates; encryptor: Encryptor },
@@ -57,6 +58,7 @@ export class Cipher implements AsyncDisposable {
     this.#rooms = parts.rooms;
     this.#encryptor = parts.encryptor;
     this.signed = signed;
+    this.#machine.listen({ roomKey: (_room, session) => void this.#came.add(session) });
   }
 
   /** Throws `misconfigured` with what to type when this device's keys are lost or another's. */
@@ -72,7 +74,6 @@ export class Cipher implements AsyncDisposable {
       throw error;
     }
     try {
-      machine.listen({ roomKey: (_room, session) => options.keyCame(session) });
       const requests = new Requests(machine, request);
       const rooms = new RoomStates(request, options.facts);
       const seeds = new SeedsFile(options.seedsFile);
@@ -99,6 +100,16 @@ export class Cipher implements AsyncDisposable {
    * else the first command of somebody already in the room would seem to come from an unknown device.
    */
   async absorb(news: KeyNews, people: readonly string[]): Promise<void> {
+    try {
+      await this.#absorb(news, people);
+      this.#behind = undefined;
+    } catch (error) {
+      this.#behind = error;
+      throw error;
+    }
+  }
+
+  async #absorb(news: KeyNews, people: readonly string[]): Promise<void> {
     await this.#track(people);
     const { to_device: toDevice, device_lists: lists } = news;
     const changed = lists?.changed ?? [];
@@ -130,11 +141,18 @@ export class Cipher implements AsyncDisposable {
     this.#rooms.forget(room);
   }
 
+  newSessions(): ReadonlySet<string> {
+    const came = this.#came;
+    this.#came = new Set();
+    return came;
+  }
+
   openEvent(room: RoomId, event: MatrixEvent): Promise<Opened> {
     return decrypt(this.#machine, this.#requests, room, event);
   }
 
   seal(room: RoomId, type: string, content: object): Promise<object> {
+    if (this.#behind !== undefined) return Promise.reject(deferred(this.#behind));
     return this.#encryptor.encrypt(room, type, content);
   }
 

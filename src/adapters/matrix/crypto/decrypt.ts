@@ -9,6 +9,7 @@ import {
 } from '@matrix-org/matrix-sdk-crypto-wasm';
 import type { RoomId } from '#domain/rooms.ts';
 import type { MatrixEvent } from '../events.ts';
+import { indexOf } from './message-index.ts';
 import { judge, type Trust } from './trust.ts';
 import type { Machine } from './machine.ts';
 import type { Requests } from './requests.ts';
@@ -36,14 +37,20 @@ const sessionOf = (event: MatrixEvent): string => {
 /** Reads one event of a room. Throws only when the keys themselves can't be used. */
 export async function decrypt(machine: Machine, requests: Requests, room: RoomId, raw: MatrixEvent): Promise<Opened> {
   const json = JSON.stringify(raw);
-  const first = await machine.call((olm) => attempt(olm, room, json, raw));
+  const first = await machine.call((olm) => attempt(machine, olm, room, json, raw));
   if (!('event' in first) || first.trust.doubt !== 'unknown') return first;
   // The device may be newer than what the bot has heard of it.
   await requests.pump();
-  return machine.call((olm) => attempt(olm, room, json, raw));
+  return machine.call((olm) => attempt(machine, olm, room, json, raw));
 }
 
-async function attempt(olm: OlmMachine, room: RoomId, json: string, raw: MatrixEvent): Promise<Opened> {
+async function attempt(
+  machine: Machine,
+  olm: OlmMachine,
+  room: RoomId,
+  json: string,
+  raw: MatrixEvent,
+): Promise<Opened> {
   let decrypted: DecryptedRoomEvent;
   try {
     decrypted = await olm.decryptRoomEvent(json, new LibraryRoomId(room), settings());
@@ -54,6 +61,10 @@ async function attempt(olm: OlmMachine, room: RoomId, json: string, raw: MatrixE
     return { session: sessionOf(raw), why, final: !comesBack.has(code) };
   }
   try {
+    // The library opens the same ciphertext any number of times; a homeserver could have a command said twice.
+    const event = raw.event_id ?? '';
+    if (machine.firstHeard(sessionOf(raw), indexOf(String(raw.content?.['ciphertext'])), event) !== event)
+      return { session: sessionOf(raw), why: 'copy', final: true };
     const plain = JSON.parse(decrypted.event) as MatrixEvent;
     const shield = decrypted.shieldState(false);
     const user = decrypted.sender.toString();

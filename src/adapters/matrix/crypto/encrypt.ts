@@ -9,6 +9,7 @@ import type { Clock } from '#domain/clock.ts';
 import { asOpsError, OpsError } from '#domain/errors.ts';
 import type { RoomId } from '#domain/rooms.ts';
 import { inTurn } from './in-turn.ts';
+import { indexOf } from './message-index.ts';
 import type { Machine } from './machine.ts';
 import type { Requests } from './requests.ts';
 import type { RoomState, RoomStates } from './room-state.ts';
@@ -130,20 +131,8 @@ function settingsOf(state: RoomState): EncryptionSettings {
   return settings;
 }
 
-/** A megolm message begins with its version, a tag, and its index as a varint. */
-export function indexOf(ciphertext: string): number {
-  const bytes = Buffer.from(ciphertext.slice(0, 16), 'base64');
-  let index = 0;
-  for (let at = 2; at < Math.min(bytes.length, 7); at += 1) {
-    const byte = bytes[at]!;
-    index += (byte & 0x7f) * 2 ** (7 * (at - 2));
-    if ((byte & 0x80) === 0) return index;
-  }
-  return -1;
-}
-
 /** What is in the way of the keys is in the way of the message: it is tried again, and not lost. */
-function deferred(error: unknown): OpsError {
+export function deferred(error: unknown): OpsError {
   const ops = asOpsError(error);
   if (['unavailable', 'limited', 'cancelled', 'misconfigured'].includes(ops.kind)) return ops;
   return new OpsError('unavailable', `The message cannot be encrypted now: ${ops.message}`, { cause: error });

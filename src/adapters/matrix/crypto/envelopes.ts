@@ -18,7 +18,6 @@ export type EnvelopesOptions = {
   facts: (room: RoomId) => RoomFacts | undefined;
   clock: Clock;
   log: Log;
-  keyCame: (session: string) => void;
   /** This process can't go on. */
   fatal: (why: OpsError) => void;
 };
@@ -85,7 +84,7 @@ export class Envelopes implements AsyncDisposable {
   }
 
   async #open(): Promise<Cipher> {
-    const { request, user, dataDir, facts, clock, log, keyCame, password } = this.#options;
+    const { request, user, dataDir, facts, clock, log, password } = this.#options;
     const [{ Cipher }, device] = await Promise.all([import('./cipher.ts'), deviceOf(request)]);
     const died = (why: OpsError, panic: boolean): void => {
       this.#opening = undefined;
@@ -103,7 +102,6 @@ export class Envelopes implements AsyncDisposable {
       facts,
       clock,
       log,
-      keyCame,
       died,
     });
   }

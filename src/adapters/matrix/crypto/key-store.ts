@@ -46,6 +46,9 @@ export class KeyStore {
           database TEXT NOT NULL, store TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL,
           PRIMARY KEY (database, store, key)
         ) STRICT, WITHOUT ROWID;
+        CREATE TABLE IF NOT EXISTS heard (
+          session TEXT NOT NULL, message INTEGER NOT NULL, event TEXT NOT NULL, PRIMARY KEY (session, message)
+        ) STRICT, WITHOUT ROWID;
       `);
       // Takes the lock now, and not at the first write.
       db.exec('BEGIN IMMEDIATE; COMMIT');
@@ -72,6 +75,15 @@ export class KeyStore {
   deviceOf(): DeviceOf | undefined {
     const text = this.note('device');
     return text === undefined ? undefined : (JSON.parse(text) as DeviceOf);
+  }
+
+  /** Under which event this message of a session was heard first; this one, when it is new. */
+  firstHeard(session: string, message: number, event: string): string {
+    const known = this.#db.prepare('SELECT event FROM heard WHERE session = ? AND message = ?').pluck();
+    const before = known.get(session, message) as string | undefined;
+    if (before === undefined)
+      this.#db.prepare('INSERT INTO heard (session, message, event) VALUES (?, ?, ?)').run(session, message, event);
+    return before ?? event;
   }
 
   /** No keys yet: never used, or lost. */

@@ -67,6 +67,11 @@ export class Machine {
     });
   }
 
+  /** See `KeyStore.firstHeard`; inside a call only. */
+  firstHeard(session: string, message: number, event: string): string {
+    return this.#store.firstHeard(session, message, event);
+  }
+
   call<T>(work: (olm: OlmMachine) => Promise<T>): Promise<T> {
     return this.#turn(async () => {
       if (this.#dead) throw this.#dead;
