@@ -12,6 +12,7 @@ const usage = `Opsroom runs a Matrix homeserver from a Matrix room.
   npm start -- --settings opsroom.yaml         the bot (also OPSROOM_SETTINGS)
   npm start -- init [--help]                   makes accounts, room and opsroom.yaml from a running Synapse
   npm start -- doctor --settings opsroom.yaml  reaches every part and says what is wrong
+  npm start -- mend --settings opsroom.yaml    gives a bot that is locked out its room back
   npm start -- exec --settings opsroom.yaml '!status'   one command from this shell, for when Matrix is down
   npm start -- approve --settings opsroom.yaml CODE     the second person's yes, from this shell
 
@@ -38,7 +39,7 @@ function readFlags(argv: string[]): Flags & { command: string | undefined; help:
     configuration: { 'camel-case-expansion': false, 'unknown-options-as-args': true, 'halt-at-non-option': true },
   });
   const [command, ...rest] = parsed._.map(String);
-  if (command !== undefined && !['init', 'doctor', 'exec', 'approve'].includes(command)) {
+  if (command !== undefined && !['init', 'doctor', 'mend', 'exec', 'approve'].includes(command)) {
     throw new OpsError('invalid', `I don't know "${command}".`, { hint: usage });
   }
   const text = (name: string): string | undefined => {
@@ -84,6 +85,11 @@ async function run(argv: string[]): Promise<number> {
       const { doctor } = await import('./doctor.ts');
       const given = [...(flags.settings ? ['--settings', flags.settings] : []), ...flags.rest];
       return await doctor(given, process.stdout, { scrubber });
+    }
+    if (flags.command === 'mend') {
+      const { mend } = await import('./mend.ts');
+      const given = [...(flags.settings === undefined ? [] : ['--settings', flags.settings]), ...flags.rest];
+      return await mend(given, { output: process.stdout, input: process.stdin, stop, scrubber });
     }
     if (flags.command === 'exec' || flags.command === 'approve') {
       return await runExec(flags.command, flags, stop, scrubber);

@@ -5,6 +5,7 @@ import type { Synapse } from '#adapters/synapse/open.ts';
 import type { Settings } from '../settings.ts';
 import { dependent, type Finding, type Look, shared, warning, well, wrong } from './finding.ts';
 
+const mendIt = 'npm start -- mend, with the same settings.';
 const initAgain = 'npm start -- init, as at first, mends it: it finds what is there.';
 
 /** What several looks need: asked once. Each throws when it isn't to be had. */
@@ -20,7 +21,7 @@ export function knownOf(synapse: Synapse): Known {
   const admin = shared(async () => {
     const [status] = await synapse.tokens.status();
     if (status?.works === true && status.owner !== undefined) return status.owner;
-    throw new OpsError('misconfigured', status?.note ?? 'It does not work.', { hint: initAgain });
+    throw new OpsError('misconfigured', status?.note ?? 'It does not work.', { hint: mendIt });
   });
   return { homeserver: () => dependent(homeserver(), 'the homeserver does not answer'), admin };
 }
@@ -81,7 +82,7 @@ async function botToken(matrix: Settings['matrix']): Promise<Finding> {
     answer = await request('GET', '/_matrix/client/v3/account/whoami');
   } catch (error) {
     if (!(error instanceof OpsError) || error.kind !== 'misconfigured') throw error;
-    return wrong('matrix.accessToken is not accepted (any more).', initAgain);
+    return wrong('matrix.accessToken is not accepted (any more).', mendIt);
   }
   const user = String(answer['user_id']);
   if (user !== matrix.userId) {
@@ -103,7 +104,7 @@ async function rateLimits(synapse: Synapse, users: readonly UserId[]): Promise<F
   if (limited.length === 0) return well('lifted for the bot and the admin account');
   return warning(
     `${limited.join(' and ')} may send 10 messages, then one in 5 s, unless Synapse is set otherwise`,
-    initAgain,
+    mendIt,
   );
 }
 

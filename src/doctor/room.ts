@@ -79,7 +79,9 @@ async function whyOutside(
     ? new OpsError('denied', `The bot is invited to ${opsRoom} and not in it yet.`, {
         hint: 'It joins when it starts.',
       })
-    : new OpsError('denied', `The bot is not in ${opsRoom}.`, { hint: `Invite ${userId} there.` });
+    : new OpsError('denied', `The bot is not in ${opsRoom}.`, {
+        hint: `npm start -- mend lets it in; or invite ${userId} there.`,
+      });
 }
 
 function maySpeak({ userId, opsRoom }: Settings['matrix'], { room, state }: Entered): Finding {
@@ -94,7 +96,7 @@ function maySpeak({ userId, opsRoom }: Settings['matrix'], { room, state }: Ente
   if (own >= needed) return well(`${name}: the bot is in it and may speak`);
   return wrong(
     `The bot may not speak in ${opsRoom}: its power is ${own}, ${needed} is needed.`,
-    `Give ${userId} power ${needed} there, in your Matrix client.`,
+    `npm start -- mend does it; or give ${userId} power ${needed} there, in your Matrix client.`,
   );
 }
 

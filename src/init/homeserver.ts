@@ -9,7 +9,7 @@ const timeoutMs = 30_000;
 const longestWaitMs = 15_000;
 
 export type Ask = {
-  method: 'GET' | 'POST' | 'PUT';
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   path: string;
   token?: Secret;
   body?: Record<string, unknown>;

@@ -44,9 +44,9 @@ function placeOf(path: string): { layer: string; part: string } | undefined {
   const [top = '', first = '', second = ''] = path.split('/');
   if (top === 'storage') return { layer: 'storage', part: '' };
   if (top !== 'src') return undefined;
-  // What lies beside `app.ts` is a piece of it, and so are the parts of `init.ts` and `doctor.ts`.
+  // What lies beside `app.ts` is a piece of it, and so are the parts of `init.ts`, `doctor.ts` and `mend.ts`.
   if (second !== '')
-    return ['init', 'doctor'].includes(first) ? { layer: 'app', part: '' } : { layer: first, part: second };
+    return ['init', 'doctor', 'mend'].includes(first) ? { layer: 'app', part: '' } : { layer: first, part: second };
   const name = first.replace(/\.ts$/, '');
   return { layer: ['main', 'settings', 'docs'].includes(name) ? name : 'app', part: '' };
 }

@@ -75,7 +75,7 @@ export function translate(error: unknown, method: string): OpsError {
       });
     }
     if (statusCode === 401) {
-      const hint = 'npm start -- init makes a new one; or log in again and change the token file.';
+      const hint = 'On the host: npm start -- mend, with the same settings, gives it a new one.';
       return new OpsError('misconfigured', "The bot's own access token is not accepted any more.", { hint });
     }
     if (statusCode === 403) return new OpsError('denied', text);

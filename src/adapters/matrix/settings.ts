@@ -9,6 +9,12 @@ export const settings = z
     }),
     userId: userId().meta({ description: "The bot's own account.", example: '@opsroom:example.org' }),
     accessToken: secret().meta({ description: 'Its access token.', example: { file: './secrets/matrix-token' } }),
+    password: secret()
+      .optional()
+      .meta({
+        description: 'Its password: with it the bot is given a new token when this one is dead (`npm start -- mend`).',
+        example: { file: './secrets/matrix-password' },
+      }),
     opsRoom: room().meta({
       description: 'The room it listens in, by id or alias. It must be a member.',
       example: '#ops:example.org',

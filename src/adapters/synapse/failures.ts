@@ -17,7 +17,7 @@ type Refusal = { response: Response; text: string; secrets: string[] };
 type Exchange = { timeoutMs: number; closing: boolean; secrets: string[] };
 type Kind = { kind: ErrorKind; why: string; hint?: string };
 
-const mend = 'On the host, npm start -- init makes new tokens.';
+const mend = 'On the host: npm start -- mend, with the same settings.';
 
 /** Text that came from outside, safe to show: no token, no password of the request, one line, not too long. */
 export function scrub(text: string, secrets: string[]): string {
@@ -109,7 +109,7 @@ function judge(call: Doing, { status, errcode, said, json, headers }: Seen): Kin
     return {
       kind: 'limited',
       why: 'Synapse limits the rate',
-      hint: 'The rate limit of the bot can be lifted: npm start -- init does it.',
+      hint: 'The rate limit of the bot can be lifted: npm start -- mend does it.',
     };
   if (status === 401 && json) return unauthorised(call, errcode);
   if (status === 403 && json) {

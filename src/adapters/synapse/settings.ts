@@ -11,6 +11,13 @@ export const settings = z
       description: "Access token of a server admin's account, made for the bot alone.",
       example: { file: './secrets/synapse-admin-token' },
     }),
+    registrationSharedSecret: secret()
+      .optional()
+      .meta({
+        description:
+          '`registration_shared_secret` of homeserver.yaml: the way back when every admin token is lost (`npm start -- mend`). It is as powerful as they are.',
+        example: { file: './secrets/registration-shared-secret' },
+      }),
     metricsUrls: z
       .array(httpUrl(), { error: 'must be a list of addresses' })
       .default([])
