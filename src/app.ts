@@ -21,6 +21,7 @@ import { type House, isJoined, missingPort } from '#engine/house.ts';
 import { Intake } from '#engine/intake.ts';
 import { isForBot, parseContext } from '#engine/parse.ts';
 import type { SitePorts } from '#engine/ports.ts';
+import { Refusals } from '#engine/refusals.ts';
 import { DailyReports } from '#engine/reports.ts';
 import { RunBook } from '#engine/run-book.ts';
 import { Runner } from '#engine/runner.ts';
@@ -167,6 +168,7 @@ export async function openApp(settings: Settings, overrides: AppOverrides): Prom
     build: bot.version,
     settings: doorSettings,
     ports: () => ports,
+    refusals: new Refusals(),
   };
   const runner = new Runner(house);
   const approvals = new Approvals(house, runner);

@@ -18,7 +18,7 @@ export default defineQuery({
     if ((found.run.touches.users ?? []).some((touched) => sameHuman(touched.user, user, people))) {
       throw new OpsError('denied', 'Whoever is the target cannot stop it.');
     }
-    if (found.run.actor !== user && !roleAtLeast(role, 'admin')) {
+    if (!sameHuman(found.run.actor, user, people) && !roleAtLeast(role, 'admin')) {
       throw new OpsError('denied', `Only ${found.run.actor} or an admin can stop ${runName(found.run.id)}.`);
     }
     return runs.cancel(found.run.id, user);

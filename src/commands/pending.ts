@@ -19,11 +19,15 @@ export default defineQuery({
         {
           kind: 'table',
           head: ['answer with', 'what', 'asked by', 'who may', 'still'],
-          rows: open.map(({ prompt, run }) => [
-            [{ code: `${bot.prefix}approve ${prompt.code}` }],
+          rows: open.map(({ prompt, run, able }) => [
+            [{ code: `${bot.prefix}${prompt.atEnd === 'proceed' ? 'deny' : 'approve'} ${prompt.code}` }],
             `${runTitle(run)} (${runName(run.id)})`,
             run.actor,
-            prompt.need === 'caller' ? run.actor : `another ${prompt.role}`,
+            prompt.atEnd === 'proceed'
+              ? 'anybody, to stop it'
+              : able.length > 0
+                ? able.join(', ')
+                : `another ${prompt.role}`,
             formatDuration(Math.max(0, prompt.expiresAt - now)),
           ]),
         },

@@ -72,13 +72,14 @@ export class Approvals implements ApprovalsPort {
     const why = this.#count(prompt, run, item.sender, verdict, 'reaction', item);
     if (why !== undefined) {
       const address = this.#address(run);
+      const heard = prompt.state === 'open' && this.#house.refusals.answerTo(item, address.at) === 'say';
       const reply = { title: `${item.sender}: ${why}` };
       const mark = { kind: 'reply' as const, command: run.command, run: runName(run.id), outcome: 'refused' as const };
       ledger.commit({
         at: address.at,
         inbox: [{ id: item.id, state: 'done', run: run.id }],
         // A closed question stays silent: late thumbs are no news.
-        outbox: prompt.state === 'open' ? [say(ledger, address, reply, mark)] : [],
+        outbox: heard ? [say(ledger, address, reply, mark)] : [],
         audit: [this.#audit(run, item.sender, 'vote refused', { why, verdict })],
       });
     }
@@ -157,6 +158,7 @@ export class Approvals implements ApprovalsPort {
 
   /** Expires what nobody answered, and asks the next person. Called every second. */
   tick(): void {
+    this.#house.refusals.tick(this.#house);
     const now = this.#house.clock.now();
     for (const { prompt, run, able } of this.open()) {
       if (now < prompt.expiresAt) {

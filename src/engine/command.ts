@@ -65,6 +65,8 @@ export interface RunHands<S extends string> {
   readonly id: number;
   readonly signal: AbortSignal;
   readonly actor: UserId;
+  /** The other human who said yes, where two were needed. */
+  readonly approver: UserId | undefined;
   /** Does it once; after a crash a finished step gives back what it kept. Throws when it fails. */
   step<T>(key: S, act: (signal: AbortSignal) => Promise<T>, options?: { look?: Look<T> }): Promise<T>;
   /**

@@ -4,18 +4,18 @@ import { hashOf, type Json } from '#domain/canonical.ts';
 import { asOpsError, OpsError } from '#domain/errors.ts';
 import type { InboxItem } from '#domain/inbox.ts';
 import type { Change } from '#domain/ledger.ts';
-import type { Mark, Reply } from '#domain/messages.ts';
+import type { Reply } from '#domain/messages.ts';
 import type { Role } from '#domain/operators.ts';
 import type { Confirmation } from '#domain/policy.ts';
 import { advance, type Run } from '#domain/runs.ts';
 import { glassDetail, glassPages } from './break-glass.ts';
 import type { Caller, ChangeCommand, Prepared, Query } from './command.ts';
-import { type House, missingPort, permit, portsFor, whereOf } from './house.ts';
+import { type House, missingPort, permit, portsFor, roleOf, whereOf } from './house.ts';
 import { checkArgs, findCommand, type ParseContext, parseContext, readArgs, type Typed } from './parse.ts';
 import { openPrompt } from './prompt.ts';
 import type { Runner } from './runner.ts';
 import { whoIsAsked } from './second-person.ts';
-import { type Address, errorReply, laneOf, say, signAbout, takeBack, typable } from './speak.ts';
+import { type Address, laneOf, say, takeBack, typable } from './speak.ts';
 import { shapeOf } from './shape.ts';
 import { withSign } from './sign-of-life.ts';
 
@@ -57,7 +57,7 @@ export class Door {
       if (typed.command.kind === 'query') await this.#answer(item, typed, typed.command, args);
       else await this.#ask(item, typed, typed.command, args);
     } catch (error) {
-      this.#refuse(item, name, asOpsError(error));
+      house.refusals.refuse(house, item, name, asOpsError(error), this.#address(item));
     }
   }
 
@@ -129,31 +129,9 @@ export class Door {
     };
   }
 
-  /** A refusal is a Change too: who wanted what, and why not. */
-  #refuse(item: InboxItem, name: string, error: OpsError): void {
-    const { ledger, log, settings } = this.#house;
-    const reference = hashOf([item.key]).slice(0, 4);
-    if (error.kind === 'internal')
-      log.error({ reference, command: name, cause: error.cause ?? error }, 'internal error');
-    const address = this.#address(item);
-    const sign = signAbout(ledger, address.about);
-    const failed = ['internal', 'unavailable', 'misconfigured'].includes(error.kind);
-    const mark: Mark = { kind: 'reply', ...(name ? { command: name } : {}), outcome: failed ? 'failed' : 'refused' };
-    ledger.commit({
-      at: address.at,
-      inbox: [{ id: item.id, state: 'done' }],
-      outbox: [
-        say(ledger, address, errorReply(error, settings.prefix, reference), mark),
-        ...(sign === undefined ? [] : [takeBack(ledger, address, sign)]),
-      ],
-      ...(error.kind === 'denied' ? { audit: [this.#audit(item, name, 'denied', { why: error.message })] } : {}),
-    });
-  }
-
   #caller(item: InboxItem, signal: AbortSignal): Caller {
-    const person = this.#house.ports(item.site).operators.find(item.sender);
     const { sender: user, proof, room, thread, takenAt: at } = item;
-    return { user, role: person?.role, proof, room, thread, at, signal };
+    return { user, role: roleOf(this.#house, item.site, user, proof), proof, room, thread, at, signal };
   }
 
   async #answer(item: InboxItem, typed: Typed, query: Query, args: { [key: string]: unknown }): Promise<void> {

@@ -17,6 +17,7 @@ export type HandsEvents = { progress(done: number, total: number | undefined, wh
 export class Hands implements RunHands<string> {
   readonly id: number;
   readonly actor: UserId;
+  readonly approver: UserId | undefined;
   readonly signal: AbortSignal;
   readonly lines: Line[] = [];
   readonly offers: Array<{ text: string; command: string }> = [];
@@ -40,6 +41,8 @@ export class Hands implements RunHands<string> {
   }) {
     this.id = input.run.id;
     this.actor = input.run.actor;
+    const prompt = input.ledger.prompt({ run: input.run.id });
+    this.approver = prompt?.need === 'two-person' && prompt.state === 'granted' ? prompt.answeredBy : undefined;
     this.signal = input.signal;
     this.#command = input.command;
     this.#ledger = input.ledger;

@@ -3,14 +3,15 @@ import type { Clock } from '#domain/clock.ts';
 import type { InboxItem, Proof } from '#domain/inbox.ts';
 import type { Ledger } from '#domain/ledger.ts';
 import type { Log } from '#domain/log.ts';
-import { sameHuman } from '#domain/operators.ts';
+import { type Role, sameHuman } from '#domain/operators.ts';
 import { type CommandRule, decide, type Decision, type Limits } from '#domain/policy.ts';
-import { powerOf, type RoleRules } from '#domain/standing.ts';
+import { powerOf, type RoleRules, roleThatCounts } from '#domain/standing.ts';
 import type { RoomId } from '#domain/rooms.ts';
 import type { Touches, Where } from '#domain/runs.ts';
 import type { Catalogue } from './catalogue.ts';
 import type { Command } from './command.ts';
 import type { SitePorts } from './ports.ts';
+import type { Refusals } from './refusals.ts';
 
 export type DoorSettings = {
   prefix: string;
@@ -34,6 +35,7 @@ export type House = {
   build: string;
   settings: DoorSettings;
   ports: (site: string) => SitePorts;
+  refusals: Refusals;
 };
 
 /** Where the answer to an item goes; a schedule's goes into the ops room. */
@@ -46,6 +48,14 @@ export const whereOf = (house: House, item: Pick<InboxItem, 'site' | 'room' | 't
 export function isJoined(house: House, site: string, user: UserId): boolean {
   const facts = house.ledger.roomFacts(house.ports(site).bot.opsRoom);
   return facts?.joined.includes(user) ?? false;
+}
+
+/** The role that counts now, where and how this person speaks. */
+export function roleOf(house: House, site: string, user: UserId, proof: Proof): Role | undefined {
+  const ports = house.ports(site);
+  const person = ports.operators.find(user);
+  if (proof === 'shell') return person?.role;
+  return roleThatCounts(person, powerOf(house.ledger.roomFacts(ports.bot.opsRoom), user), house.settings.roles);
 }
 
 /** The ops room, and the one in which the bot measures the way to itself. */

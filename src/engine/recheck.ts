@@ -5,7 +5,7 @@ import { stronger } from '#domain/policy.ts';
 import type { Prompt } from '#domain/prompts.ts';
 import { locksOf, type Run } from '#domain/runs.ts';
 import type { ChangeCommand } from './command.ts';
-import { type House, permit, portsFor } from './house.ts';
+import { type House, permit, portsFor, roleOf } from './house.ts';
 import { checkArgs, parseContext } from './parse.ts';
 import { shapeOf } from './shape.ts';
 import { inTime } from './sign-of-life.ts';
@@ -25,7 +25,7 @@ export async function recheck(
   const typed = { name: run.command, command, args: run.args, dryRun: false };
   const caller = {
     user: run.actor,
-    role: ports.operators.find(run.actor)?.role,
+    role: roleOf(house, run.site, run.actor, run.proof),
     proof: run.proof,
     room: run.where?.room,
     thread: run.where?.thread,

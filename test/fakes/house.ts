@@ -19,6 +19,7 @@ import type { Command } from '#engine/command.ts';
 import { Door } from '#engine/door.ts';
 import { type DoorSettings, type House, missingPort } from '#engine/house.ts';
 import type { SitePorts } from '#engine/ports.ts';
+import { Refusals } from '#engine/refusals.ts';
 import { RunBook } from '#engine/run-book.ts';
 import { Runner } from '#engine/runner.ts';
 import { Sender } from '#engine/sender.ts';
@@ -172,7 +173,16 @@ export class TestHouse implements AsyncDisposable {
       roles: {},
       ...options.settings,
     };
-    const house: House = { ledger, catalogue, clock, log, build: bot.version, settings, ports: () => ports };
+    const house: House = {
+      ledger,
+      catalogue,
+      clock,
+      log,
+      build: bot.version,
+      settings,
+      ports: () => ports,
+      refusals: new Refusals(),
+    };
     const runner = new Runner(house);
     const approvals = new Approvals(house, runner);
     Object.assign(ports, { runs: new RunBook(ledger, runner), catalogue, approvals });

@@ -7,6 +7,7 @@ import type { EachResult, RunHands } from '#engine/command.ts';
 export class FakeRunHands<S extends string = string> implements RunHands<S> {
   readonly id = 1;
   readonly actor = '@alice:example.org' as UserId;
+  readonly approver = undefined;
   readonly signal: AbortSignal;
   /** `make done`, `verify failed`, `verify skipped: why`. */
   readonly log: string[] = [];

@@ -10,6 +10,7 @@ import type { KeyNews } from './crypto/cipher.ts';
 import { retrySealed, sealedItemOf, type SealedStore } from './crypto/sealed.ts';
 import { type Heard, keysFor, type Opening, unwrap, type Unwrapping } from './crypto/unwrap.ts';
 import { itemOf, type ItemContext, type MatrixEvent } from './events.ts';
+import { withCreators } from './creation.ts';
 import { learn, noFacts } from './facts.ts';
 
 const longPollMs = 30_000;
@@ -178,6 +179,7 @@ export class SyncLoop {
     let facts = this.#facts;
     for (const event of [...(joined?.state?.events ?? []), ...(events.length > 0 ? events : timeline)])
       facts = learn(facts, event);
+    facts = await withCreators(facts, request);
     // The keys first: they commit for themselves and may be ahead of the position, never behind.
     const cipher = await keysFor(envelopes, facts);
     const heard = await unwrap(cipher, { facts, news: answer, events, bot });

@@ -1,8 +1,9 @@
 import type { UserId } from '#domain/accounts.ts';
 import { OpsError } from '#domain/errors.ts';
-import { roleAtLeast, roles } from '#domain/operators.ts';
+import { roles } from '#domain/operators.ts';
 import { User, z } from '#engine/args.ts';
 import { defineChange } from '#engine/command.ts';
+import { refuseFixed, touchesOf } from '#procedures/change-role.ts';
 
 export default defineChange({
   summary: 'Take somebody’s role away.',
@@ -20,12 +21,11 @@ export default defineChange({
   prepare({ user }, { operators }) {
     const person = operators.find(user);
     if (!person) throw new OpsError('notFound', `${user} has no role.`, { hint: '!people lists who has one.' });
-    if (person.fixed) throw new OpsError('conflict', `${user} is fixed in the settings file; remove them there.`);
-    const high = roleAtLeast(person.role, 'admin');
+    refuseFixed(person);
     return {
       plan: { user, before: person.role },
       facts: undefined,
-      touches: { users: [{ user, ...(high ? { admin: true } : {}) }] },
+      touches: touchesOf(user, person.role),
     };
   },
   describe: (plan) => ({ title: ['Take the role ', { bold: plan.before }, ' from ', { code: plan.user }, '?'] }),

