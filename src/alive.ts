@@ -68,7 +68,16 @@ export class Alive implements Disposable {
     );
     this.#lonely = ways.length === 0;
     const reachable = (): boolean => options.sender().reachable;
-    this.#fallback = new Fallback({ ledger, ways, clock, log, bot, reachable, textOf: (reply) => render(reply).body });
+    this.#fallback = new Fallback({
+      ledger,
+      ways,
+      clock,
+      log,
+      bot,
+      reachable,
+      patienceMs: settings.alerts.fallbackAfter,
+      textOf: (reply) => render(reply).body,
+    });
     this.#vitals = this.#openVitals();
   }
 

@@ -13,7 +13,7 @@ import { settings as fallbackWay } from '#adapters/webhook/settings.ts';
 import { OpsError } from '#domain/errors.ts';
 import type { Scrubber } from '#domain/scrubber.ts';
 import { Secret } from '#domain/secret.ts';
-import { filePath, hostAndPort, timeZone } from '#domain/setting.ts';
+import { duration, filePath, hostAndPort, timeZone } from '#domain/setting.ts';
 import { explainIssues, type SettingPath, type SettingProblem, showPath } from '#engine/settings-text.ts';
 import { approvals, backups, limits, onCall, people, reports, roles, rules } from '#engine/settings.ts';
 
@@ -50,6 +50,10 @@ const schema = z.strictObject({
         .array(fallbackWay, { error: 'must be a list of ways, such as - webhook: { url: … }' })
         .default([])
         .describe('How pages go out while the room cannot be reached, best first.'),
+      fallbackAfter: duration()
+        .refine((ms) => ms >= 5000 && ms <= 90_000, 'must be from 5s to 90s')
+        .prefault('60s')
+        .describe('How long a page waits for the room before it goes out another way.'),
       rules,
     })
     .prefault({})

@@ -11,9 +11,6 @@ import { formatMoment } from '#domain/moment.ts';
 import type { OutboxRow } from '#domain/outbox.ts';
 import { say } from './speak.ts';
 
-// A page goes out another way within 2 min of the first try that failed: a minute for the homeserver to come back, the
-// rest for a way that is slow.
-const patienceMs = 60_000;
 const lookEveryMs = 5000;
 const longestBackOffMs = 60_000;
 const mostListed = 20;
@@ -26,6 +23,11 @@ export type FallbackOptions = {
   bot: Pick<BotInfo, 'opsRoom' | 'site' | 'timezone'>;
   /** A reply as plain text. */
   textOf: (reply: Reply) => string;
+  /**
+   * From the first try that failed. A page is promised within 2 min: this is for the homeserver to come back, the rest for
+   * a way that is slow.
+   */
+  patienceMs: number;
   /** Whether the room heard what was said to it last. */
   reachable: () => boolean;
 };
@@ -51,7 +53,7 @@ export class Fallback {
   }
 
   async once(signal: AbortSignal): Promise<void> {
-    const { ledger, ways, clock, reachable } = this.#options;
+    const { ledger, ways, clock, reachable, patienceMs } = this.#options;
     if (reachable()) this.#tellRoom();
     const now = clock.now();
     if (ways.length === 0 || now < this.#waitUntilMs) return;

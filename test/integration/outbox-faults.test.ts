@@ -80,8 +80,9 @@ function put(count: number): string[] {
   storage.ledger.commit({ at: clock.now(), outbox: rows });
   return texts;
 }
-const emptied = (): Promise<void> =>
-  expect.poll(() => storage.ledger.outboxDepth().pending, { timeout: 50_000, interval: 50 }).toBe(0);
+async function emptied(): Promise<void> {
+  await expect.poll(() => storage.ledger.outboxDepth().pending, { timeout: 50_000, interval: 50 }).toBe(0);
+}
 
 /** What the bot said in the room, oldest first, of these texts. */
 async function said(texts: readonly string[]): Promise<string[]> {

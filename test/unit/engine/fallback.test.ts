@@ -19,6 +19,7 @@ const open = (...ways: FallbackWay[]): Fallback =>
     log: new FakeLog(),
     bot: { opsRoom: room, site: 'main', timezone: 'UTC' },
     textOf,
+    patienceMs: 60_000,
     reachable: () => reachable,
   });
 beforeEach(() => {
