@@ -24,7 +24,7 @@ import { type SetPlan, type SetWork, fillSet, publish } from './make-set.ts';
 import { listPartials, partialName, removeStale } from './partial.ts';
 import { sweepPassFiles } from './pgpass.ts';
 import { removeSet, sweepRemoved } from './remove-set.ts';
-import { type Session, ask, databaseError, openSession, tablesMoved } from './session.ts';
+import { type Session, ask, databaseError, openSession, tablesMoved, soonMs } from './session.ts';
 import { listIds, openDirectory, readSet, readSets } from './sets.ts';
 import { findTool } from './tools.ts';
 import { verifySet } from './verify-set.ts';
@@ -204,6 +204,8 @@ async function askServer(
     `SELECT current_setting('server_version') AS version, current_setting('server_version_num')::int AS number,
        pg_database_size(current_database()) AS bytes`,
     signal,
+    // The size of a large database is summed up file by file.
+    2 * soonMs,
   );
   return {
     version: row?.version.split(' ')[0] ?? '',

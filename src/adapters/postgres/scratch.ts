@@ -75,6 +75,8 @@ async function prepare(
 }
 
 // The lock says "in use": it belongs to the session, so it goes with its process however that ends.
+/** A drop waits for the checkpoint of the server; one that takes longer hangs, and the next backup tidies up. */
+const dropMs = 60_000;
 const lockKey = (name: string): string => `hashtextextended('opsroom scratch ${name}', 0)`;
 const hold = (session: Session, name: string): Promise<object[]> =>
   ask(session, `SELECT pg_advisory_lock(${lockKey(name)})`);
@@ -100,4 +102,4 @@ async function dropStale(session: Session, prefix: string, signal: AbortSignal):
 
 /** FORCE ends what is still restoring after a cancel. Never aborted: it is the cleaning up. */
 const drop = (session: Session, name: string): Promise<object[]> =>
-  ask(session, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+  ask(session, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`, undefined, dropMs);

@@ -35,23 +35,42 @@ export function openSession(address: DatabaseAddress): Session {
   });
 }
 
-/** Runs one statement; an abort cancels it in the server too, so that it doesn't go on reading there. */
+/** How long a statement may take that only asks for a few values: a server that is silent longer hangs. */
+export const soonMs = 30_000;
+
+/**
+ * Runs one statement; an abort cancels it in the server too, so that it doesn't go on reading there. Neither waits for a
+ * server that hangs: the answer to an abort comes at once, and `silentMs` ends a statement that should be quick.
+ */
 export async function ask<T extends object = object>(
   session: Session,
   text: string,
   signal?: AbortSignal,
+  silentMs?: number,
 ): Promise<T[]> {
   signal?.throwIfAborted();
   const query = session.unsafe<T[]>(text);
-  const cancel = () => query.cancel();
-  signal?.addEventListener('abort', cancel, { once: true });
+  const stop = Promise.withResolvers<never>();
+  const giveUp = (reason: unknown): void => {
+    query.cancel();
+    stop.reject(reason);
+  };
+  const abort = (): void => giveUp(signal?.reason);
+  signal?.addEventListener('abort', abort, { once: true });
+  const silent = new OpsError('unavailable', 'PostgreSQL took the connection and then said nothing.', {
+    hint: 'Look at the server: does it hang, or is its disk full?',
+  });
+  const timer = silentMs === undefined ? undefined : setTimeout(() => giveUp(silent), silentMs);
   try {
-    return [...(await query)];
+    return [...(await Promise.race([query, stop.promise]))];
   } catch (error) {
     signal?.throwIfAborted();
     throw error;
   } finally {
-    signal?.removeEventListener('abort', cancel);
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', abort);
+    // Given up, it may still fail later.
+    query.catch(() => undefined);
   }
 }
 

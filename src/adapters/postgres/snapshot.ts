@@ -1,4 +1,7 @@
-import { type Session, ask } from './session.ts';
+import { type Session, ask, soonMs } from './session.ts';
+
+/** Of no use any more when it takes longer: the connection is closed next. */
+const rollbackMs = 5000;
 
 export type Table = { name: string; relation: string };
 
@@ -12,7 +15,7 @@ const tablesQuery = `
   ORDER BY 1`;
 
 export const listTables = (session: Session, signal: AbortSignal): Promise<Table[]> =>
-  ask<Table>(session, tablesQuery, signal);
+  ask<Table>(session, tablesQuery, signal, soonMs);
 
 const counting = (table: Table): string => `SELECT count(*) AS n FROM ${table.name}`;
 
@@ -41,12 +44,12 @@ export async function withSnapshot<T>(
   signal: AbortSignal,
   use: (snapshot: Snapshot) => Promise<T>,
 ): Promise<T> {
-  await ask(session, 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', signal);
+  await ask(session, 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', signal, soonMs);
   try {
-    const [exported] = await ask<{ id: string }>(session, 'SELECT pg_export_snapshot() AS id', signal);
+    const [exported] = await ask<{ id: string }>(session, 'SELECT pg_export_snapshot() AS id', signal, soonMs);
     return await use({ id: exported?.id ?? '', tables: await listTables(session, signal) });
   } finally {
-    await session.unsafe('ROLLBACK').catch(() => undefined);
+    await ask(session, 'ROLLBACK', undefined, rollbackMs).catch(() => undefined);
   }
 }
 
@@ -62,7 +65,7 @@ export async function countInSnapshot(
 ): Promise<Record<string, number>> {
   const rows: Record<string, number> = {};
   for (const table of snapshot.tables) {
-    await ask(session, 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', signal);
+    await ask(session, 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', signal, soonMs);
     // Refused when the snapshot's holder is gone, so that nothing is counted outside of it.
     await ask(session, `SET TRANSACTION SNAPSHOT '${snapshot.id}'`, signal);
     const [counted] = await ask<{ n: string }>(session, counting(table), signal);

@@ -10,7 +10,7 @@ import { checkFiles, readManifest } from './manifest-file.ts';
 import { withPassFile } from './pgpass.ts';
 import { restoreDump } from './restore.ts';
 import { type ScratchSettings, withScratchDatabase } from './scratch.ts';
-import { type DatabaseAddress, ask, databaseError, openSession } from './session.ts';
+import { type DatabaseAddress, ask, databaseError, openSession, soonMs } from './session.ts';
 import { findTool } from './tools.ts';
 import { writeVerdict } from './verdict-file.ts';
 
@@ -94,7 +94,7 @@ async function blameServer(error: ChildFailed, admin: DatabaseAddress): Promise<
     throw new OpsError('unavailable', `the scratch server is full: ${error.said}`);
   const session = openSession(admin);
   try {
-    await ask(session, 'SELECT 1');
+    await ask(session, 'SELECT 1', undefined, soonMs);
   } finally {
     await session.end({ timeout: 2 });
   }
