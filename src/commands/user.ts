@@ -1,11 +1,10 @@
 import { isIdentityOf } from '#domain/calls.ts';
 import { ago } from '#domain/duration.ts';
 import { OpsError } from '#domain/errors.ts';
-import type { Line } from '#domain/messages.ts';
 import { roleAtLeast } from '#domain/operators.ts';
 import { User, z } from '#engine/args.ts';
 import { defineQuery } from '#engine/command.ts';
-import { access } from '#procedures/access.ts';
+import { access, accessInWords } from '#procedures/access.ts';
 
 export default defineQuery({
   summary: 'Can they log in, read and call? If not, why not.',
@@ -48,6 +47,8 @@ export default defineQuery({
             : person && 'down' in person
               ? `cannot be asked: ${person.down}`
               : 'not known there',
+      // A part that can't be asked says nothing, least of all that all is well.
+      unknown: { call: person && 'down' in person ? 'the application cannot be asked' : undefined },
       access: access(account, known?.status, hold !== undefined),
       now: clock.now(),
       emails: roleAtLeast(caller.role, 'operator') ? account.emails : [],
@@ -55,8 +56,9 @@ export default defineQuery({
   },
   view(found) {
     const { account, now } = found;
-    const can = (what: string, why: string | undefined): Line =>
-      why === undefined ? `🟢 can ${what}` : `🔴 cannot ${what}: ${why}`;
+    const { login, read, call } = found.access;
+    const barred = [login, read, call].some((why) => why !== undefined);
+    const verdict = barred ? 'critical' : found.unknown.call === undefined ? 'ok' : 'unknown';
     const marks = (['admin', 'deactivated', 'erased', 'locked', 'suspended', 'shadowBanned'] as const).filter(
       (flag) => account[flag],
     );
@@ -68,16 +70,14 @@ export default defineQuery({
       title: [
         { code: account.user },
         account.displayName === undefined ? '' : ` (${account.displayName})`,
-        marks.length > 0 ? `: ${marks.join(', ')}` : '',
+        ` ${accessInWords(found.access, found.unknown)}`,
       ],
+      verdict,
       blocks: [
         {
           kind: 'list',
-          items: [can('log in', found.access.login), can('read', found.access.read), can('call', found.access.call)],
-        },
-        {
-          kind: 'list',
           items: [
+            ...(marks.length > 0 ? [marks.join(', ')] : []),
             `${found.devices} sessions, in ${found.joined} rooms, ${found.inCalls === undefined ? 'calls not known' : `in ${found.inCalls} calls`}`,
             `made ${ago(account.createdAt, now)}, ${account.lastSeenAt === undefined ? 'never seen' : `seen ${ago(account.lastSeenAt, now)}`}`,
             `application: ${found.application}`,

@@ -4,6 +4,28 @@ import type { RosterStatus } from '#domain/roster.ts';
 /** Why somebody can't; undefined: they can. */
 export type Access = { login: string | undefined; read: string | undefined; call: string | undefined };
 
+/** What a person asks first: can they log in, read and call? With why not, and what is not known. */
+export function accessInWords(access: Access, unknown: { call: string | undefined }): string {
+  const ways = [
+    { can: 'log in', not: access.login },
+    { can: 'read', not: access.read },
+    { can: 'call', not: access.call },
+  ].filter(({ can, not }) => can !== 'call' || not !== undefined || unknown.call === undefined);
+  const all = (words: string[], last: string): string =>
+    words.length > 1 ? `${words.slice(0, -1).join(', ')} ${last} ${words.at(-1)}` : (words[0] ?? '');
+  const can = ways.filter(({ not }) => not === undefined).map((way) => way.can);
+  const whys = [...new Set(ways.flatMap(({ not }) => not ?? []))];
+  const cannot = whys.map((why) => {
+    const words = ways.filter(({ not }) => not === why).map((way) => way.can);
+    return `cannot ${all(words, 'or')}: ${why}`;
+  });
+  return [
+    ...cannot,
+    ...(can.length > 0 ? [`can ${all(can, 'and')}`] : []),
+    ...(ways.length < 3 ? [`whether they can call is unknown: ${unknown.call}`] : []),
+  ].join('; ');
+}
+
 /** What the flags of an account and the application's status mean for the person. */
 export function access(account: Account, status: RosterStatus | undefined, banned: boolean): Access {
   const closed = account.deactivated
