@@ -119,6 +119,15 @@ disks: [/srv, media]
     expect(settings.matrix.accessToken.reveal()).toBe('abc');
   });
 
+  it('G3: a secret in a file that anybody else may open refuses the start, whatever the mode', () => {
+    const text = least.replace('accessToken: { env: TOKEN }', 'accessToken: { file: ./secrets/token }');
+    for (let mode = 0; mode <= 0o777; mode += 1) {
+      const files = { '/etc/opsroom/secrets/token': { text: 'abc\n', mode } };
+      if ((mode & 0o077) === 0) expect(load(text, files).matrix.accessToken.reveal()).toBe('abc');
+      else expect(refused(text, files)[0]).toContain('which others may open');
+    }
+  });
+
   it('is found by the command line first, then by the environment', () => {
     expect(settingsFile('a.yaml', { OPSROOM_SETTINGS: 'b.yaml' })).toBe('a.yaml');
     expect(settingsFile(undefined, { OPSROOM_SETTINGS: 'b.yaml' })).toBe('b.yaml');
