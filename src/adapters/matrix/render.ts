@@ -14,6 +14,8 @@ const show = (text: string): string =>
   text
     .toWellFormed()
     .replaceAll('\r\n', '\n')
+    // A text that was shown once (a message that is cut) is shown the same again.
+    .replaceAll(/@\u2060(?=room\b)/gi, '@')
     .replaceAll(control, (char) => `[U+${char.codePointAt(0)!.toString(16).toUpperCase()}]`)
     .replaceAll(stacked, '$1')
     .replaceAll(hidden, (char) => `[U+${char.codePointAt(0)!.toString(16).toUpperCase()}]`)

@@ -192,6 +192,16 @@ describe('names', () => {
     for (const name of ['ก็ที่', 'हिन्दी', 'Việt', 'שָׁלוֹם', 'עִבְרִית']) expect(render({ title: name }).body).toBe(name);
   });
 
+  test('what was shown once is shown the same again, as in a message that is cut', () => {
+    fc.assert(
+      fc.property(hostileText, (text) => {
+        const once = render({ title: 'x', blocks: [{ kind: 'code', text }] }).body;
+        expect(render({ title: 'x', blocks: [{ kind: 'code', text: once.slice(3) }] }).body).toBe(once);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
   test('signs that steer a terminal are shown; a line end is one', () => {
     expect(render({ title: 'a\u001b[31mb\u0007\u0000\u009b' }).body).toBe('a[U+1B][31mb[U+7][U+0][U+9B]');
     expect(render({ title: 'x', blocks: [{ kind: 'code', text: 'a\r\nb\rc' }] }).body).toBe('x\n\na\nb[U+D]c');
