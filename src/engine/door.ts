@@ -17,6 +17,7 @@ import type { Runner } from './runner.ts';
 import { whoIsAsked } from './second-person.ts';
 import { type Address, laneOf, say, takeBack, typable } from './speak.ts';
 import { shapeOf } from './shape.ts';
+import { warnOfGrants } from './unknown-grants.ts';
 import { withSign } from './sign-of-life.ts';
 
 const queryTimeoutMs = 60_000;
@@ -34,6 +35,7 @@ export class Door {
   constructor(house: House, runner: Runner) {
     this.#house = house;
     this.#runner = runner;
+    warnOfGrants(house);
   }
 
   async handle(item: InboxItem): Promise<void> {

@@ -47,6 +47,21 @@ describe('a change in an encrypted room', () => {
   });
 });
 
+test('a second person’s ✅ could be forged by the homeserver: it is no yes, a ❌ is a no', async () => {
+  const { command, prompt } = await world.request('alice', '!deactivate ottoline');
+  const code = prompt.mark?.code ?? '';
+  expect(prompt.body).toMatch(new RegExp(`A second person has to answer.*: type !approve ${code} or !deny ${code}`));
+  await world.react('bob', prompt.id, '✅');
+  const said = await world.room.waitFor(
+    ({ sender, root, body }) => sender === world.bot && root === command && body.includes('a reaction is no yes'),
+    { what: 'that a reaction is no yes' },
+  );
+  expect(said.body).toContain(`Type: !approve ${code}`);
+  await world.react('bob', prompt.id, '❌');
+  expect(await world.end(command)).toMatchObject({ mark: { outcome: 'refused', command: 'deactivate' } });
+  expect(await account(world, ottoline.userId)).toMatchObject({ deactivated: false });
+});
+
 test('an alert pages in an encrypted message; 👍 acknowledges, and the alert’s message is edited in place', async () => {
   const hook = new URL('/hooks/alert', world.files.webhookUrl);
   const posted = await fetch(hook, {

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { idOf, openTestHouse, opsRoom } from '#test/fakes/house.ts';
 import { answers, hello, remove, tick } from '#test/fixtures/small-commands.ts';
 import type { Command } from '#engine/command.ts';
+import type { Condition } from '#domain/grants.ts';
 import type { World } from '#test/fakes/world.ts';
 
 const commands = (world: World): Record<string, Command> => ({
@@ -102,6 +103,28 @@ describe('acts of one human in an hour', () => {
     }
     await house.say('carol', '!tick');
     expect(house.states().at(-1)).toBe('done');
+  });
+});
+
+describe('grants', () => {
+  const grant = (command: string, ...unless: Condition[]) => ({ operator: { grants: [{ command, unless }] } });
+
+  test('the caller of a granted command confirms it with the lesser role; where it does not hold it is refused', async () => {
+    await using house = openTestHouse({
+      commands: (world) => ({ ...answers(), remove: remove(world, { role: 'admin' }) }),
+      settings: { roles: grant('remove', 'target-person') },
+    });
+    expect((await house.say('carol', '!remove vera spam')).join()).toContain('but not on somebody with a role');
+    await house.say('carol', '!remove mallory spam');
+    await house.react('carol', '✅');
+    expect(house.states()).toEqual(['done']);
+  });
+
+  test('of what is no command give nothing, and that is said at the start', async () => {
+    await using house = openTestHouse({ commands, settings: { roles: grant('remvoe') } });
+    expect(house.log.messages('warn').join()).toContain('a grant names no command');
+    await using right = openTestHouse({ commands, settings: { roles: grant('remove') } });
+    expect(right.log.messages('warn')).toEqual([]);
   });
 });
 
