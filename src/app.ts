@@ -7,10 +7,9 @@ import { SyncLoop } from '#adapters/matrix/sync.ts';
 import { verifyAudit } from '#domain/audit.ts';
 import type { BotInfo } from '#domain/bot.ts';
 import type { Clock } from '#domain/clock.ts';
-import { asOpsError } from '#domain/errors.ts';
+import { asOpsError, type OpsError } from '#domain/errors.ts';
 import type { Signal } from '#domain/incidents.ts';
 import type { Log } from '#domain/log.ts';
-import type { Person } from '#domain/operators.ts';
 import type { RoomId } from '#domain/rooms.ts';
 import { Scrubber } from '#domain/scrubber.ts';
 import { Approvals } from '#engine/approvals.ts';
@@ -37,8 +36,10 @@ import { discover } from './discover.ts';
 import { openShellDoor } from './exec-door.ts';
 import { closedSession } from './exec-offline.ts';
 import { openSession } from './matrix-session.ts';
+import { fixedPeople } from './fixed-people.ts';
 import { openParts } from './parts.ts';
 import { sessionSince } from './session-age.ts';
+import { staySingle } from './single.ts';
 import { countAnswer, openMetrics, openServe } from './serve.ts';
 import { openEnvelopes, tellOfEncryption } from './encrypted-room.ts';
 import { partsOff, type Settings } from './settings.ts';
@@ -64,6 +65,8 @@ export type AppOverrides = {
 };
 export interface App extends AsyncDisposable {
   readonly bot: BotInfo;
+  /** Resolves when another copy of the bot took over: this one does nothing any more, and has to end. */
+  readonly ended: Promise<OpsError>;
 }
 
 const isCommand = (value: unknown): value is Command =>
@@ -195,9 +198,10 @@ export async function openApp(settings: Settings, overrides: AppOverrides): Prom
   const own = { settings, ledger, operators, matrix, bot, clock, log, receive };
   const alive = stack.use(new Alive({ ...own, sync: () => sync, sender: () => sender }));
   const envelopes = stack.use(await openEnvelopes({ settings, matrix, ledger, clock, log }));
+  const room = new MatrixOpsRoom(matrix.connection, matrix.bot, envelopes);
   const sender = new Sender({
     ledger,
-    room: new MatrixOpsRoom(matrix.connection, matrix.bot, envelopes),
+    room,
     clock,
     log,
     sessionSince: sessionSince(ledger, clock, settings.matrix.accessToken),
@@ -253,10 +257,12 @@ export async function openApp(settings: Settings, overrides: AppOverrides): Prom
     await Promise.allSettled(loops);
   });
   stack.use(await openShellDoor({ settings, house, site, wake: () => intake.wake() }));
-  if (offline) return appOf(bot, stack);
+  const ended = Promise.withResolvers<OpsError>();
+  if (offline) return appOf(bot, stack, ended.promise);
   loops.push(
     sender.run(stop.signal),
     alive.run(stop.signal),
+    staySingle({ matrix, bot, ledger, room, clock, log, stop, ended: ended.resolve }),
     clock.sleep(firstLookMs, stop.signal).then(
       () => watch.prober.run(stop.signal),
       () => {},
@@ -280,19 +286,10 @@ export async function openApp(settings: Settings, overrides: AppOverrides): Prom
     { user: bot.user, room: bot.opsRoom, commands: commands.size, off: bot.off.map((o) => o.part) },
     'the bot is ready',
   );
-  return appOf(bot, stack);
+  return appOf(bot, stack, ended.promise);
 }
 
-function appOf(bot: BotInfo, stack: AsyncDisposableStack): App {
+function appOf(bot: BotInfo, stack: AsyncDisposableStack, ended: Promise<OpsError>): App {
   const disposal = stack.move();
-  return { bot, [Symbol.asyncDispose]: () => disposal.disposeAsync() };
+  return { bot, ended, [Symbol.asyncDispose]: () => disposal.disposeAsync() };
 }
-
-const fixedPeople = (settings: Settings): Person[] =>
-  settings.people.map((person) => ({
-    ...person,
-    fixed: true,
-    addedBy: undefined,
-    addedAt: undefined,
-    shell: person.shell,
-  }));

@@ -137,8 +137,9 @@ async function runBot(file: string, flags: Flags, stop: AbortSignal, scrubber: S
   const settings = loadSettings({ file, scrubber });
   const log = openLog({ level: flags.logLevel, format: flags.logFormat, scrubber });
   await using app = await openApp(settings, { log, stop, scrubber });
-  await stopped(stop);
+  const end = await Promise.race([stopped(stop), app.ended]);
   log.info({ bot: app.bot.user }, 'stopping');
+  if (end !== undefined) throw end;
   return exitCodes.fine;
 }
 
