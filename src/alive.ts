@@ -14,9 +14,11 @@ import type { Log } from '#domain/log.ts';
 import type { Operators } from '#domain/operators.ts';
 import type { PartState } from '#domain/vitals.ts';
 import { Fallback } from '#engine/fallback.ts';
+import { noteStart, noteStop } from '#engine/restarts.ts';
 import { Vitals } from '#engine/vitals.ts';
 import type { Settings } from './settings.ts';
 import { Standstill } from './standstill.ts';
+import { calmly } from './ticking.ts';
 
 const syncStaleMs = 120_000;
 const probeEveryMs = 60_000;
@@ -115,6 +117,8 @@ export class Alive implements Disposable {
   }
 
   async run(signal: AbortSignal): Promise<void> {
+    const { ledger, bot, clock, log } = this.#options;
+    calmly(() => noteStart(ledger, bot, clock), log);
     if (this.#lonely) {
       const text = 'pages have no other way than the room: while Matrix is down nobody is paged';
       this.#options.log.warn({ setting: 'alerts.fallback' }, text);
@@ -166,6 +170,8 @@ export class Alive implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    const { ledger, clock, log } = this.#options;
+    calmly(() => noteStop(ledger, clock), log);
     this.standstill[Symbol.dispose]();
   }
 }

@@ -9,12 +9,13 @@ const rememberedMs = 60_000;
 
 /** Watches whether the bot stands still, and remembers the worst of the last minute. */
 export class Standstill implements Disposable {
-  readonly #loop = new EventLoop();
+  readonly #loop: Disposable & { worstMs(): number };
   readonly #clock: Clock;
   readonly #log: Log;
   #seen: Array<{ atMs: number; ms: number }> = [];
 
-  constructor(clock: Clock, log: Log) {
+  constructor(clock: Clock, log: Log, loop: Disposable & { worstMs(): number } = new EventLoop()) {
+    this.#loop = loop;
     this.#clock = clock;
     this.#log = log;
   }

@@ -1,24 +1,33 @@
-import { monitorEventLoopDelay } from 'node:perf_hooks';
+const beatMs = 100;
 
-const resolutionMs = 100;
-
-/** How long this process was unable to do anything: a blocked event loop answers nobody and notices nothing. */
+/**
+ * How long this process was unable to do anything: a blocked event loop answers nobody and notices nothing. By a timer of
+ * its own: Node's histogram forgets a standstill that it is reset in, and a standstill is read right after it.
+ */
 export class EventLoop implements Disposable {
-  readonly #delays: ReturnType<typeof monitorEventLoopDelay>;
+  readonly #timer: NodeJS.Timeout;
+  #beatAtMs = performance.now();
+  #worstMs = 0;
 
   constructor() {
-    this.#delays = monitorEventLoopDelay({ resolution: resolutionMs });
-    this.#delays.enable();
+    this.#timer = setInterval(() => this.#beat(), beatMs).unref();
   }
 
   /** The longest standstill since the last call, in milliseconds. */
   worstMs(): number {
-    const worst = this.#delays.count === 0 ? 0 : this.#delays.max / 1e6 - resolutionMs;
-    this.#delays.reset();
-    return Math.max(0, worst);
+    this.#beat();
+    const worst = this.#worstMs;
+    this.#worstMs = 0;
+    return worst;
+  }
+
+  #beat(): void {
+    const now = performance.now();
+    this.#worstMs = Math.max(this.#worstMs, now - this.#beatAtMs - beatMs);
+    this.#beatAtMs = now;
   }
 
   [Symbol.dispose](): void {
-    this.#delays.disable();
+    clearInterval(this.#timer);
   }
 }
