@@ -158,7 +158,7 @@ function judgeTouches(question: Question, role: Role | undefined): Decision {
     if (ranking && role !== 'owner') approver = 'owner';
   }
   if (rooms.some((room) => protect.rooms?.includes(room))) need = 'two-person';
-  const emergency = emergencies.has(command.name) && users.length === 1 && need === command.confirm;
+  const emergency = emergencies.has(command.name) && users.length === 1;
   const busy = !emergency && !command.runsPaused && (recent?.acts ?? 0) >= limits.perHour;
   if (users.length > limits.users || rooms.length > limits.rooms || busy) need = 'two-person';
   // Only whoever holds this machine has a shell on it, and every owner is paged.

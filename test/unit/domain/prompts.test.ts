@@ -193,6 +193,7 @@ describe('A8: a code is bound', () => {
     ['the requester', { actor: idOf('bob') }, {}],
     ['the plan', { planHash: 'beef' }, { planHash: 'beef' }],
     ['the plan of the question', { planHash: 'beef' }, {}],
+    ['the plan that was asked about', {}, { planHash: 'beef' }],
     ['the command', { command: 'deactivate' }, {}],
     ['the target', { touches: { users: [{ user: idOf('judy') }] } }, {}],
     ['a further target', { touches: { users: [{ user: idOf('mallory') }, { user: idOf('judy') }] } }, {}],
