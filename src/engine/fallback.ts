@@ -8,12 +8,14 @@ import type { Ledger } from '#domain/ledger.ts';
 import type { Log } from '#domain/log.ts';
 import type { Line, Reply } from '#domain/messages.ts';
 import { formatMoment } from '#domain/moment.ts';
-import type { OutboxRow } from '#domain/outbox.ts';
+import { delayOf, type OutboxRow } from '#domain/outbox.ts';
 import { say } from './speak.ts';
 
 const lookEveryMs = 5000;
 const longestBackOffMs = 60_000;
 const mostListed = 20;
+// Longer than a request may take.
+const onItsWayMs = 40_000;
 
 export type FallbackOptions = {
   ledger: Ledger;
@@ -121,8 +123,9 @@ export class Fallback {
   #tellRoom(): void {
     const { ledger, clock, bot } = this.#options;
     const missed = ledger.missedPages();
-    if (missed.length === 0) return;
     const at = clock.now();
+    // One that is on its way while it is answered may be there in a moment.
+    if (missed.length === 0 || missed.some((row) => delayOf(row, at) < onItsWayMs)) return;
     const ids = incidentsOf(missed);
     const items = ids.slice(0, mostListed).map((id): Line => this.#lineOf(id, missed));
     if (ids.length > mostListed) items.push(`…and ${ids.length - mostListed} more: !alerts lists them.`);

@@ -140,6 +140,20 @@ describe('B8 the room hears of it later', () => {
     expect(desk.deliver()).toEqual([]);
   });
 
+  test('answered while its page is on the way: nothing was missed', async () => {
+    const { ledger } = desk.storage;
+    desk.fire({});
+    const [page] = ledger.dueOutbox(desk.clock.now(), 10).filter(({ lane }) => lane.startsWith('page:'));
+    ledger.noteAttempt(page!.id, desk.clock.now());
+    resolve();
+    expect(ledger.missedPages()).toHaveLength(1);
+    reachable = true;
+    await fallback.once(signal);
+    expect(desk.deliver().filter(({ text }) => text.includes('could not be reached'))).toEqual([]);
+    ledger.settleOutbox(page!.id, 'sent', { eventId: '$page' });
+    expect(ledger.missedPages()).toEqual([]);
+  });
+
   test('B8: still firing: the page rings when the room is back', async () => {
     desk.fire({});
     await away(3 * 60_000);
