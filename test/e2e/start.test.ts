@@ -91,7 +91,7 @@ test('a second one on the same data ends within two seconds', async () => {
   const { code, output, tookMs } = await fail(['--settings', world.files.settingsFile]);
   expect(code).toBe(75);
   expect(output).toContain('Another Opsroom is running');
-  expect(tookMs).toBeLessThan(Math.max(2000, startMs));
+  expect(tookMs).toBeLessThan(Math.max(2000, 2 * startMs));
   expect(first.running).toBe(true);
   expect((await world.ask('alice', '!ping')).body).toContain('pong');
 });
