@@ -129,14 +129,17 @@ const stopped = (signal: AbortSignal): Promise<void> =>
   });
 
 async function runBot(file: string, flags: Flags, stop: AbortSignal, scrubber: Scrubber): Promise<number> {
-  const [{ loadSettings }, { openApp }, { openLog }] = await Promise.all([
+  const [{ loadSettings }, { openApp }, { openLog }, { keepSmall, V8Heap }, { SystemClock }] = await Promise.all([
     import('./settings.ts'),
     import('./app.ts'),
     import('#adapters/system/log.ts'),
+    import('#adapters/system/heap.ts'),
+    import('#adapters/system/clock.ts'),
   ]);
   const settings = loadSettings({ file, scrubber });
   const log = openLog({ level: flags.logLevel, format: flags.logFormat, scrubber });
   await using app = await openApp(settings, { log, stop, scrubber });
+  void keepSmall(new V8Heap(), new SystemClock(), stop);
   const end = await Promise.race([stopped(stop), app.ended]);
   log.info({ bot: app.bot.user }, 'stopping');
   if (end !== undefined) throw end;
