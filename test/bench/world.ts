@@ -18,6 +18,7 @@ export interface World extends AsyncDisposable {
   readonly bare: BotSpec;
   readonly operator: Operator;
   readonly stack: Stack;
+  readonly seeded: Seeded;
   readonly log: (line: string) => void;
 }
 
@@ -52,7 +53,7 @@ export async function openWorld(log: (line: string) => void): Promise<World> {
     logFile: join(dir, 'bare.log'),
   };
   const opened = opening.move();
-  return { dir, ours, bare, operator, stack, log, [Symbol.asyncDispose]: () => opened.disposeAsync() };
+  return { dir, ours, bare, operator, stack, seeded, log, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }
 
 async function ourSpec(stack: Stack, seeded: Seeded, dir: string): Promise<BotSpec> {
