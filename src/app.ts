@@ -34,9 +34,10 @@ import { Alive } from './alive.ts';
 import { openCheckParts } from './check-parts.ts';
 import { discover } from './discover.ts';
 import { openShellDoor } from './exec-door.ts';
+import { fixedPeople } from './fixed-people.ts';
 import { closedSession } from './exec-offline.ts';
 import { openSession } from './matrix-session.ts';
-import { fixedPeople } from './fixed-people.ts';
+import { withNewLogin } from './new-login.ts';
 import { openParts } from './parts.ts';
 import { sessionSince } from './session-age.ts';
 import { staySingle } from './single.ts';
@@ -74,8 +75,14 @@ const isCommand = (value: unknown): value is Command =>
 export const loadCommands = (): Promise<Map<string, Command>> =>
   discover(new URL('./commands/', import.meta.url), isCommand);
 
+/** A second time as a new device, when the first one's keys are lost and the bot may log in by itself. */
+export const openApp = (settings: Settings, overrides: AppOverrides): Promise<App> =>
+  assemble(settings, overrides).catch(async (error: unknown) =>
+    assemble(await withNewLogin(settings, error, overrides.log), overrides),
+  );
+
 /** Everything put together, from the memory up to the sync, which comes last; it stops in reverse. */
-export async function openApp(settings: Settings, overrides: AppOverrides): Promise<App> {
+async function assemble(settings: Settings, overrides: AppOverrides): Promise<App> {
   const { log, scrubber = new Scrubber(), offline = false } = overrides;
   const clock = overrides.clock ?? new SystemClock();
   await using stack = new AsyncDisposableStack();
@@ -197,7 +204,7 @@ export async function openApp(settings: Settings, overrides: AppOverrides): Prom
   const { operators } = storage;
   const own = { settings, ledger, operators, matrix, bot, clock, log, receive };
   const alive = stack.use(new Alive({ ...own, sync: () => sync, sender: () => sender }));
-  const envelopes = stack.use(await openEnvelopes({ settings, matrix, ledger, clock, log }));
+  const envelopes = stack.use(await openEnvelopes({ settings, matrix, ledger, clock, log, offline }));
   const room = new MatrixOpsRoom(matrix.connection, matrix.bot, envelopes);
   const sender = new Sender({
     ledger,

@@ -2,12 +2,15 @@ import { Envelopes } from '#adapters/matrix/crypto/envelopes.ts';
 import type { MatrixSession } from '#adapters/matrix/open.ts';
 import type { BotInfo } from '#domain/bot.ts';
 import type { Clock } from '#domain/clock.ts';
-import { asOpsError } from '#domain/errors.ts';
+import { asOpsError, type OpsError } from '#domain/errors.ts';
 import type { Ledger } from '#domain/ledger.ts';
 import type { Log } from '#domain/log.ts';
 import { say as sayIn } from '#engine/speak.ts';
+import { mayLogIn } from './new-login.ts';
 import type { Settings } from './settings.ts';
 import { tellUnreadable } from './unreadable.ts';
+
+const patienceMs = 5000;
 
 /** What reads and writes encrypted rooms. Throws `misconfigured` when the ops room is encrypted and its keys can't be had. */
 export async function openEnvelopes(options: {
@@ -16,32 +19,49 @@ export async function openEnvelopes(options: {
   ledger: Ledger;
   clock: Clock;
   log: Log;
+  offline: boolean;
 }): Promise<Envelopes> {
-  const { settings, matrix, ledger, clock, log } = options;
+  const { settings, matrix, ledger, clock, log, offline } = options;
+  const { encryption: mode, password } = settings.matrix;
+  let starting = true;
+  const fatal = (why: OpsError): void => {
+    log.error({ why: why.message }, 'the bot ends, and is to be started again');
+    // Out of the promise that nobody could answer for: the process ends with it.
+    queueMicrotask(() => {
+      throw why;
+    });
+  };
   const envelopes = new Envelopes({
     request: matrix.connection.request,
     user: matrix.bot,
-    password: undefined,
+    password: password?.reveal(),
     dataDir: settings.dataDir,
-    mode: settings.matrix.encryption,
+    mode,
     facts: (room) => ledger.roomFacts(room),
+    noted: () => ledger.position('keys'),
     clock,
     log,
-    fatal: (why) => {
-      log.error({ why: why.message }, 'the bot ends, and is to be started again');
-      // Out of the promise that nobody could answer for: the process ends with it.
-      queueMicrotask(() => {
-        throw why;
-      });
+    fatal,
+    // A start logs in anew; without a password a restart would change nothing, and pages may still go other ways.
+    lost: (why) => {
+      if (!starting && mayLogIn(settings)) fatal(why);
     },
   });
-  if (!envelopes.hasKeys && ledger.roomFacts(matrix.room)?.encrypted !== true) return envelopes;
+  if (offline || mode === 'off') return envelopes;
+  const open = async (): Promise<void> => {
+    if (envelopes.hasKeys || (await envelopes.isEncrypted(matrix.room))) await envelopes.cipher();
+  };
+  const given = new AbortController();
   try {
-    if (settings.matrix.encryption !== 'off') await envelopes.cipher();
+    // A homeserver that doesn't answer must not keep the webhooks shut.
+    await Promise.race([open(), clock.sleep(patienceMs, given.signal).catch(() => {})]);
   } catch (error) {
     const ops = asOpsError(error);
     if (ops.kind !== 'unavailable' && ops.kind !== 'limited') throw ops;
     log.error({ why: ops.message }, 'the keys of encrypted rooms are not open yet; the bot keeps trying');
+  } finally {
+    starting = false;
+    given.abort();
   }
   return envelopes;
 }

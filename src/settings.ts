@@ -185,7 +185,7 @@ function secretReader(directory: string, env: Environment, readFile: ReadFile): 
         return { problem: `is in ${path}, which others may open (mode 0${mode.toString(8)}). Type: chmod 600 ${path}` };
       }
       const value = text.trim();
-      return value === '' ? { problem: `is in ${path}, which is empty` } : new Secret(value);
+      return value === '' ? { problem: `is in ${path}, which is empty` } : new Secret(value, path);
     } catch (error) {
       return { problem: `is in ${path}: ${whyUnreadable(error)}` };
     }

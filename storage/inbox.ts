@@ -30,9 +30,9 @@ export class SqliteInbox {
 
   take(batch: Batch): InboxItem[] {
     return this.#db.transaction(() => {
-      this.#db
-        .prepare('INSERT OR REPLACE INTO position (stream, position) VALUES (?, ?)')
-        .run(batch.stream, batch.position);
+      const putPosition = this.#db.prepare('INSERT OR REPLACE INTO position (stream, position) VALUES (?, ?)');
+      putPosition.run(batch.stream, batch.position);
+      if (batch.keys !== undefined) putPosition.run('keys', batch.keys);
       const putFacts = this.#db.prepare('INSERT OR REPLACE INTO room_facts (room, facts) VALUES (?, ?)');
       for (const facts of batch.rooms) putFacts.run(facts.room, canonicalJson(facts));
       const taken: InboxItem[] = [];

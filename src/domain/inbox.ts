@@ -65,6 +65,8 @@ export type Batch = {
   sealed?: NewInboxItem[];
   /** Sealed items that were taken back meanwhile: they are never read. */
   takenBack?: string[];
+  /** Which state of the keys this was read with: the position of the stream `keys`. */
+  keys?: string | undefined;
   rooms: RoomFacts[];
   /** What the bot said itself, by the outbox's transaction ids: an answer to it may come before the homeserver's own. */
   said?: Array<{ txn: string; event: string }>;

@@ -28,6 +28,8 @@ export class FakeKeyServer {
   /** To-device messages of this moment wait until it is false again. */
   holdKeys = false;
   #held: Array<{ user: string; device: string; event: Json }> = [];
+  refuseSignatures = false;
+  readonly #shown = new Map<string, number>();
   #now = 0;
   #logins = 0;
 
@@ -61,6 +63,24 @@ export class FakeKeyServer {
   logout(user: string, device: string): void {
     this.#devices.get(user)?.delete(device);
     this.#touch(user);
+  }
+
+  /** A device that somebody else has. */
+  setKeys(user: string, device: string): void {
+    this.#device(user, device).keys = { user_id: user, device_id: device, algorithms: [], keys: {}, signatures: {} };
+  }
+
+  /** Another copy has uploaded keys under the names that come next. */
+  renameOneTimeKeys(user: string, device: string): void {
+    const { oneTime } = this.#device(user, device);
+    for (const id of oneTime.keys()) oneTime.set(id, { key: 'of another copy' });
+    const taken = 'signed_curve25519:AAAAAAAAA';
+    for (const letter of 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789')
+      for (const next of 'AQgw') oneTime.set(`${taken}${letter}${next}`, { key: 'of another copy' });
+  }
+
+  dropOneTimeKeys(user: string, device: string, count: number): void {
+    this.#shown.set(`${user}|${device}`, 50 - count);
   }
 
   keysOf(user: string, device: string): Json | undefined {
@@ -240,7 +260,7 @@ export class FakeKeyServer {
         const master =
           identity && Object.keys(identity.master_key['keys'] as Json).some((key) => key.endsWith(`:${name}`));
         const target = master ? identity.master_key : this.#devices.get(user)?.get(name)?.keys;
-        if (!target) return { failures: { [user]: { [name]: { errcode: 'M_NOT_FOUND' } } } };
+        if (!target || this.refuseSignatures) return { failures: { [user]: { [name]: { errcode: 'M_NOT_FOUND' } } } };
         const merged = (target['signatures'] ?? {}) as Record<string, Json>;
         for (const [by, signatures] of Object.entries(signed['signatures'] as Record<string, Json>))
           merged[by] = { ...merged[by], ...signatures };
@@ -275,7 +295,7 @@ export class FakeKeyServer {
         changed: [...new Set(this.#changed.filter(({ at }) => at > since).map((one) => one.user))],
         left: [],
       },
-      device_one_time_keys_count: { signed_curve25519: mine.oneTime.size },
+      device_one_time_keys_count: { signed_curve25519: this.#shown.get(`${user}|${device}`) ?? mine.oneTime.size },
       device_unused_fallback_key_types: [...mine.fallback.keys()].map((key) => key.split(':')[0]!),
       rooms: {
         join:

@@ -5,6 +5,7 @@ import type { OpsRoom } from '#domain/ops-room.ts';
 import type { OutboxRow } from '#domain/outbox.ts';
 import type { RoomId } from '#domain/rooms.ts';
 import type { MatrixConnection } from './client.ts';
+import { type FileKey, sealFile } from './crypto/attachments.ts';
 import { ReadBack, txnKey } from './read-back.ts';
 import { render } from './render.ts';
 
@@ -19,6 +20,7 @@ const mostMentions = 50;
 const mostOffers = 10;
 const mostParts = 16;
 
+type Uploaded = { url: string } | { file: FileKey & { url: string } };
 type EventOf = (outbox: number) => string | undefined;
 type File = { name: string; mime: string; content: string };
 
@@ -104,9 +106,14 @@ const isTooLarge = (error: unknown): boolean => error instanceof OpsError && err
 
 /** How a message leaves for a room: as it is, or in an envelope. */
 export type Sealing = {
+  /** Throws when nobody can tell. */
+  isEncrypted(room: RoomId): Promise<boolean>;
   seal(room: RoomId, type: string, content: object): Promise<{ type: string; content: object }>;
 };
-const inTheClear: Sealing = { seal: (_room, type, content) => Promise.resolve({ type, content }) };
+const inTheClear: Sealing = {
+  isEncrypted: () => Promise.resolve(false),
+  seal: (_room, type, content) => Promise.resolve({ type, content }),
+};
 
 /**
  * Speaks in Matrix rooms. Each event has a transaction id of its row, so a repeated send is one event; in an encrypted
@@ -174,12 +181,20 @@ export class MatrixOpsRoom implements OpsRoom {
     return event;
   }
 
+  /** In an encrypted room the homeserver sees neither what is in it nor what it is called. */
+  async #upload(room: RoomId, { mime, name }: File, content: Buffer): Promise<Uploaded> {
+    if (!(await this.#envelopes.isEncrypted(room))) return { url: await this.#connection.upload(content, mime, name) };
+    const { sealed, file } = sealFile(content);
+    const url = await this.#connection.upload(sealed, 'application/octet-stream', 'file');
+    return { file: { ...file, url } };
+  }
+
   /** A file that the homeserver finds too large goes in halves. */
   async #file(row: OutboxRow, file: File, look: boolean, suffix: string, parts = 1): Promise<void> {
     const content = Buffer.from(file.content);
-    let url: string;
+    let upload: Uploaded;
     try {
-      url = await this.#connection.upload(content, file.mime, file.name);
+      upload = await this.#upload(row.room, file, content);
     } catch (error) {
       if (!isTooLarge(error) || parts * 2 > mostParts) throw error;
       const middle = Math.ceil(file.content.length / 2);
@@ -196,7 +211,7 @@ export class MatrixOpsRoom implements OpsRoom {
         msgtype: 'm.file',
         body: file.name,
         filename: file.name,
-        url,
+        ...upload,
         info: { mimetype: file.mime, size: content.length },
         'm.mentions': {},
         ...relation(row),

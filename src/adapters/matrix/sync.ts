@@ -183,7 +183,7 @@ export class SyncLoop {
     // The keys first: they commit for themselves and may be ahead of the position, never behind.
     const cipher = await keysFor(envelopes, facts);
     const heard = await unwrap(cipher, { facts, news: answer, events, bot });
-    this.#store(answer.next_batch, facts, heard);
+    this.#store(answer.next_batch, facts, heard, cipher?.mark);
     if (cipher) await this.#retrySealed(cipher);
   }
 
@@ -224,7 +224,7 @@ export class SyncLoop {
     return events.reverse();
   }
 
-  #store(position: string, facts: RoomFacts, heard: Heard[]): void {
+  #store(position: string, facts: RoomFacts, heard: Heard[], keys: string | undefined): void {
     const { bot, room, sink, wanted, taken, log } = this.#options;
     const context = this.#context();
     const asked = heard.flatMap((one) => (one.sealed ? [] : (itemOf(one.event, context, one.voucher) ?? [])));
@@ -237,7 +237,7 @@ export class SyncLoop {
     const rooms = facts === this.#facts && sink.roomFacts(room) !== undefined ? [] : [facts];
     const said = heard.flatMap(({ event }) => (event.sender === bot ? saidBy(event) : []));
     const redacted = heard.flatMap(({ event }) => (event.type === 'm.room.redaction' ? redactedBy(event) : []));
-    const fresh = sink.take({ stream, position, items, sealed, takenBack: redacted, rooms, said });
+    const fresh = sink.take({ stream, position, items, sealed, takenBack: redacted, rooms, said, keys });
     this.#facts = facts;
     if (fresh.length > 0) taken(fresh);
   }

@@ -1,6 +1,6 @@
 import { DecryptionSettings, DeviceLists, TrustRequirement, UserId } from '@matrix-org/matrix-sdk-crypto-wasm';
 import type { Clock } from '#domain/clock.ts';
-import { OpsError } from '#domain/errors.ts';
+import { asOpsError, OpsError } from '#domain/errors.ts';
 import type { RoomFacts } from '#domain/inbox.ts';
 import type { Log } from '#domain/log.ts';
 import type { RoomId } from '#domain/rooms.ts';
@@ -9,7 +9,8 @@ import type { MatrixEvent } from '../events.ts';
 import { crossSign, type Signed } from './cross-signing.ts';
 import { decrypt, type Opened } from './decrypt.ts';
 import { deferred, Encryptor } from './encrypt.ts';
-import { KeyStore } from './key-store.ts';
+import { markOf, openStore } from './own-keys.ts';
+import { areKeysLost } from './keys-lost.ts';
 import { Machine } from './machine.ts';
 import { Requests } from './requests.ts';
 import { RoomStates } from './room-state.ts';
@@ -31,10 +32,14 @@ export type CipherOptions = {
   storeFile: string;
   seedsFile: string;
   facts: (room: RoomId) => RoomFacts | undefined;
+  /** The last `mark` that the bot's memory has noted. */
+  noted: () => string | undefined;
   clock: Clock;
   log: Log;
   /** The keys can't be used any more; `panic`: not even by another opening in this process. */
   died: (why: OpsError, panic: boolean) => void;
+  /** Another copy of the keys was used: this device is to be given up. */
+  lost: (why: OpsError) => void;
 };
 
 /** The bot's end of every encrypted room: keys, identity, and what goes through them. */
@@ -44,13 +49,20 @@ export class Cipher implements AsyncDisposable {
   readonly #requests: Requests;
   readonly #rooms: RoomStates;
   readonly #encryptor: Encryptor;
+  readonly #lost: CipherOptions['lost'];
   readonly #tracked = new Set<string>();
   #came = new Set<string>();
   /** Why the last sync could not be taken in: who is in the room, and with which devices, is not known for sure. */
   #behind: unknown;
 
   private constructor(
-    parts: { machine: Machine; requests: Requests; rooms: RoomStates; encryptor: Encryptor },
+    parts: {
+      machine: Machine;
+      requests: Requests;
+      rooms: RoomStates;
+      encryptor: Encryptor;
+      lost: CipherOptions['lost'];
+    },
     signed: Signed,
   ) {
     this.#machine = parts.machine;
@@ -58,16 +70,16 @@ export class Cipher implements AsyncDisposable {
     this.#rooms = parts.rooms;
     this.#encryptor = parts.encryptor;
     this.signed = signed;
+    this.#lost = parts.lost;
     this.#machine.listen({ roomKey: (_room, session) => void this.#came.add(session) });
   }
 
   /** Throws `misconfigured` with what to type when this device's keys are lost or another's. */
   static async open(options: CipherOptions): Promise<Cipher> {
     const { request, user, device, clock, log } = options;
-    const store = KeyStore.open(options.storeFile);
+    const store = await openStore(options);
     let machine: Machine;
     try {
-      await requireOwnKeys(store, options);
       machine = await Machine.open({ store, user, device, log, died: options.died });
     } catch (error) {
       store.close();
@@ -80,7 +92,7 @@ export class Cipher implements AsyncDisposable {
       const signed = await crossSign({ machine, requests, request, seeds, password: options.password });
       const encryptor = new Encryptor({ machine, requests, rooms, clock });
       log.info({ device, fingerprint: machine.fingerprint, signed }, 'the keys of encrypted rooms are open');
-      return new Cipher({ machine, requests, rooms, encryptor }, signed);
+      return new Cipher({ machine, requests, rooms, encryptor, lost: options.lost }, signed);
     } catch (error) {
       await machine.close();
       throw error;
@@ -89,6 +101,10 @@ export class Cipher implements AsyncDisposable {
 
   get device(): string {
     return this.#machine.device;
+  }
+
+  get mark(): string {
+    return markOf(this.device, this.#machine.age);
   }
 
   get fingerprint(): string {
@@ -105,6 +121,7 @@ export class Cipher implements AsyncDisposable {
       this.#behind = undefined;
     } catch (error) {
       this.#behind = error;
+      if (areKeysLost(error)) this.#lost(asOpsError(error));
       throw error;
     }
   }
@@ -152,6 +169,7 @@ export class Cipher implements AsyncDisposable {
   }
 
   seal(room: RoomId, type: string, content: object): Promise<object> {
+    if (this.signed !== 'signed') return Promise.reject(unsigned(this.signed));
     if (this.#behind !== undefined) return Promise.reject(deferred(this.#behind));
     return this.#encryptor.encrypt(room, type, content);
   }
@@ -161,6 +179,19 @@ export class Cipher implements AsyncDisposable {
   }
 }
 
+/** Keys go to signed devices only, and so only from one. */
+const unsigned = (why: Exclude<Signed, 'signed'>): OpsError =>
+  new OpsError(
+    'misconfigured',
+    "The bot's device is not signed by its own identity, so nobody would trust what it says.",
+    {
+      hint:
+        why === 'no-seeds'
+          ? 'Put back cross-signing.json into dataDir from a backup, or set matrix.password: then it makes a new identity. Then start it again.'
+          : 'Set matrix.password, which the homeserver asks for, and start it again.',
+    },
+  );
+
 const users = (names: readonly string[]): UserId[] =>
   names.flatMap((name) => {
     try {
@@ -169,27 +200,3 @@ const users = (names: readonly string[]): UserId[] =>
       return []; // an id of old that the library doesn't take
     }
   });
-
-/** The keys on disk must be this device's; an empty store must be a new device's. */
-async function requireOwnKeys(store: KeyStore, { request, user, device }: CipherOptions): Promise<void> {
-  const of = store.deviceOf();
-  if (!store.isEmpty) {
-    if (of?.user === user && of.device === device) return;
-    throw new OpsError(
-      'misconfigured',
-      `The keys in ${store.file} are those of the device ${of?.device} of ${of?.user}, and the access token is that of ${device} of ${user}.`,
-      { hint: `Put back the token of that device, or move ${store.file} away: the bot then begins with new keys.` },
-    );
-  }
-  const { device_keys: known } = (await request('POST', '/_matrix/client/v3/keys/query', null, {
-    device_keys: { [user]: [device] },
-  })) as { device_keys?: Record<string, Record<string, unknown>> };
-  if (known?.[user]?.[device] === undefined) return;
-  throw new OpsError(
-    'misconfigured',
-    `The keys of the bot's device ${device} are lost (${store.file} is empty or new).`,
-    {
-      hint: 'A device cannot get new keys: the bot needs a new login. npm start -- init makes one and keeps the rest as it is.',
-    },
-  );
-}

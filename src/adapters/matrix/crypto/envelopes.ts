@@ -1,12 +1,13 @@
 import { join } from 'node:path';
 import { existsSync } from 'node:fs';
 import type { Clock } from '#domain/clock.ts';
-import { OpsError } from '#domain/errors.ts';
+import { asOpsError, OpsError } from '#domain/errors.ts';
 import type { RoomFacts } from '#domain/inbox.ts';
 import type { Log } from '#domain/log.ts';
 import type { RoomId } from '#domain/rooms.ts';
 import type { Request } from '../client.ts';
 import type { Cipher } from './cipher.ts';
+import { areKeysLost } from './keys-lost.ts';
 
 export type EnvelopesOptions = {
   request: Request;
@@ -16,10 +17,14 @@ export type EnvelopesOptions = {
   mode: 'auto' | 'required' | 'off';
   /** What the sync has learnt of a room. */
   facts: (room: RoomId) => RoomFacts | undefined;
+  /** See `OwnKeys.noted`. */
+  noted: () => string | undefined;
   clock: Clock;
   log: Log;
   /** This process can't go on. */
   fatal: (why: OpsError) => void;
+  /** The device is to be given up. */
+  lost: (why: OpsError) => void;
 };
 
 /**
@@ -76,15 +81,16 @@ export class Envelopes implements AsyncDisposable {
     if (this.#opening === undefined) {
       const opening = this.#open();
       this.#opening = opening;
-      opening.catch(() => {
+      opening.catch((error: unknown) => {
         if (this.#opening === opening) this.#opening = undefined;
+        if (areKeysLost(error)) this.#options.lost(asOpsError(error));
       });
     }
     return this.#opening;
   }
 
   async #open(): Promise<Cipher> {
-    const { request, user, dataDir, facts, clock, log, password } = this.#options;
+    const { lost, request, user, dataDir, facts, noted, clock, log, password } = this.#options;
     const [{ Cipher }, device] = await Promise.all([import('./cipher.ts'), deviceOf(request)]);
     const died = (why: OpsError, panic: boolean): void => {
       this.#opening = undefined;
@@ -100,9 +106,11 @@ export class Envelopes implements AsyncDisposable {
       storeFile,
       seedsFile,
       facts,
+      noted,
       clock,
       log,
       died,
+      lost,
     });
   }
 

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { chmodSync, closeSync, openSync } from 'node:fs';
+import { chmodSync, closeSync, openSync, rmSync } from 'node:fs';
 import { deserialize, serialize } from 'node:v8';
 import Database from 'better-sqlite3';
 import { OpsError } from '#domain/errors.ts';
@@ -70,6 +70,18 @@ export class KeyStore {
 
   putNote(name: string, value: string): void {
     this.#db.prepare('INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)').run(name, value);
+  }
+
+  /** How often something was written: an older copy of the file has a smaller number. */
+  get age(): number {
+    return Number(this.note('age') ?? 0);
+  }
+
+  /** The file of another device makes place for an empty one. */
+  anew(): KeyStore {
+    this.close();
+    for (const end of ['', '-wal', '-shm']) rmSync(this.#file + end, { force: true });
+    return KeyStore.open(this.#file);
   }
 
   deviceOf(): DeviceOf | undefined {
@@ -144,6 +156,7 @@ export class KeyStore {
     this.#db.transaction(() => {
       for (const database of memory.databasesOf(this.#prefix)) this.#putShape(database);
       for (const change of dirty) this.#put(change);
+      this.putNote('age', String(this.age + 1));
     })();
   }
 
@@ -180,10 +193,6 @@ export class KeyStore {
   close(): void {
     memory.forget(this.#prefix);
     this.#db.close();
-  }
-
-  get file(): string {
-    return this.#file;
   }
 }
 

@@ -56,6 +56,10 @@ export class Machine {
     return this.#olm.identityKeys.ed25519.toBase64();
   }
 
+  get age(): number {
+    return this.#store.age;
+  }
+
   get dead(): OpsError | undefined {
     return this.#dead;
   }

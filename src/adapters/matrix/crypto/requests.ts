@@ -10,6 +10,7 @@ import {
 import { OpsError } from '#domain/errors.ts';
 import type { Request } from '../client.ts';
 import { inTurn } from './in-turn.ts';
+import { keysLost } from './keys-lost.ts';
 import type { Machine } from './machine.ts';
 
 const mostRounds = 10;
@@ -68,11 +69,22 @@ export class Requests {
     if (request.type === RequestType.KeysQuery) this.seen += 1;
   }
 
+  /** Other keys under the same names: a copy of these keys, older or elsewhere, has used them. */
+  async #upload(body: object): Promise<Record<string, unknown>> {
+    try {
+      return await this.#request('POST', '/_matrix/client/v3/keys/upload', null, body);
+    } catch (error) {
+      if (error instanceof OpsError && error.kind === 'invalid' && /already exists/i.test(error.message))
+        throw keysLost(this.#machine.device, 'another copy of its keys was used meanwhile');
+      throw error;
+    }
+  }
+
   #ask(request: Outgoing): Promise<Record<string, unknown>> {
     const body = (): object => JSON.parse(request.body) as object;
     switch (request.type) {
       case RequestType.KeysUpload:
-        return this.#request('POST', '/_matrix/client/v3/keys/upload', null, body());
+        return this.#upload(body());
       case RequestType.KeysQuery:
         return this.#request('POST', '/_matrix/client/v3/keys/query', null, body());
       case RequestType.KeysClaim:

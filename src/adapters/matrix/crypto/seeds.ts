@@ -1,5 +1,6 @@
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { readFileSync, renameSync } from 'node:fs';
 import { OpsError } from '#domain/errors.ts';
+import { writePrivate } from './private-file.ts';
 
 /** The bot's identity: who has them is the bot to everybody's clients. */
 export type Seeds = { master: string; selfSigning: string; userSigning: string };
@@ -41,15 +42,7 @@ export class SeedsFile {
     const old = this.#text();
     if (old === text) return;
     if (old !== undefined && this.read(user) === undefined) renameSync(this.#file, `${this.#file}.old`);
-    const temporary = `${this.#file}.new`;
-    const handle = openSync(temporary, 'w', 0o600);
-    try {
-      writeSync(handle, text);
-      fsyncSync(handle);
-    } finally {
-      closeSync(handle);
-    }
-    renameSync(temporary, this.#file);
+    writePrivate(this.#file, text);
   }
 
   #text(): string | undefined {

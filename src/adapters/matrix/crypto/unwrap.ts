@@ -9,6 +9,8 @@ import type { Opened } from './decrypt.ts';
 export type Opening = {
   absorb(news: KeyNews, people: readonly string[]): Promise<void>;
   forgetRules(room: RoomId): void;
+  /** Which state of the keys this is: it is noted beside the position, so that an older copy shows. */
+  readonly mark: string;
   /** The sessions whose keys came since the last call. */
   newSessions(): ReadonlySet<string>;
   openEvent(room: RoomId, event: MatrixEvent): Promise<Opened>;

@@ -1,0 +1,43 @@
+import { connect } from '#adapters/matrix/client.ts';
+import { areKeysLost } from '#adapters/matrix/crypto/keys-lost.ts';
+import { writePrivate } from '#adapters/matrix/crypto/private-file.ts';
+import { asOpsError, OpsError } from '#domain/errors.ts';
+import type { Log } from '#domain/log.ts';
+import { Secret } from '#domain/secret.ts';
+import type { Settings } from './settings.ts';
+
+/** Can the bot log in by itself, and keep the token where the next start finds it? */
+export const mayLogIn = ({ matrix }: Settings): boolean =>
+  matrix.password !== undefined && matrix.accessToken.file !== undefined;
+
+/**
+ * What helps when a device's keys are lost or an old copy: a new device, which the saved seeds sign. Gives the settings
+ * with its token, which lies in the token's file by then. Throws the error itself when it is another, or when there is no
+ * password.
+ */
+export async function withNewLogin(settings: Settings, error: unknown, log: Log): Promise<Settings> {
+  const { homeserverUrl, userId, accessToken, password } = settings.matrix;
+  if (!areKeysLost(error) || !mayLogIn(settings)) throw error;
+  const file = accessToken.file!;
+  log.warn({ why: asOpsError(error).message }, 'the bot logs in anew, as a new device');
+  const old = connect({ homeserverUrl, accessToken: accessToken.reveal() });
+  const answer = await old.request('POST', '/_matrix/client/v3/login', null, {
+    type: 'm.login.password',
+    identifier: { type: 'm.id.user', user: userId },
+    password: password!.reveal(),
+    initial_device_display_name: 'opsroom',
+  });
+  const token = new Secret(String(answer['access_token']), file);
+  try {
+    writePrivate(file, `${token.reveal()}\n`);
+  } catch (cause) {
+    throw new OpsError('misconfigured', `The token of the bot's new login cannot be written into ${file}.`, {
+      hint: `Let the bot's Unix user write there, and start it again.`,
+      cause,
+    });
+  }
+  // People's clients would go on encrypting for a device that nobody has.
+  await old.request('POST', '/_matrix/client/v3/logout', null, {}).catch(() => undefined);
+  log.warn({ device: answer['device_id'], file }, 'the bot has a new device; its token is in the token file');
+  return { ...settings, matrix: { ...settings.matrix, accessToken: token } };
+}
