@@ -35,9 +35,10 @@ import { openCheckParts } from './check-parts.ts';
 import { discover } from './discover.ts';
 import { openShellDoor } from './exec-door.ts';
 import { fixedPeople } from './fixed-people.ts';
+import { BotEncryption } from './bot-encryption.ts';
 import { closedSession } from './exec-offline.ts';
 import { openSession } from './matrix-session.ts';
-import { withNewLogin } from './new-login.ts';
+import { type App, openLives } from './lives.ts';
 import { openParts } from './parts.ts';
 import { sessionSince } from './session-age.ts';
 import { staySingle } from './single.ts';
@@ -64,25 +65,22 @@ export type AppOverrides = {
   /** Without Matrix, checks and schedule: for the shell alone. What is to be said waits in the outbox. */
   offline?: boolean;
 };
-export interface App extends AsyncDisposable {
-  readonly bot: BotInfo;
-  /** Resolves when another copy of the bot took over: this one does nothing any more, and has to end. */
-  readonly ended: Promise<OpsError>;
-}
 
 const isCommand = (value: unknown): value is Command =>
   value !== null && typeof value === 'object' && 'kind' in value && (value.kind === 'query' || value.kind === 'change');
 export const loadCommands = (): Promise<Map<string, Command>> =>
   discover(new URL('./commands/', import.meta.url), isCommand);
 
-/** A second time as a new device, when the first one's keys are lost and the bot may log in by itself. */
+/** The bot; it begins anew by itself when it needs a new device. */
 export const openApp = (settings: Settings, overrides: AppOverrides): Promise<App> =>
-  assemble(settings, overrides).catch(async (error: unknown) =>
-    assemble(await withNewLogin(settings, error, overrides.log), overrides),
-  );
+  openLives(settings, overrides.log, (latest, again) => assemble(latest, overrides, again));
 
 /** Everything put together, from the memory up to the sync, which comes last; it stops in reverse. */
-async function assemble(settings: Settings, overrides: AppOverrides): Promise<App> {
+async function assemble(
+  settings: Settings,
+  overrides: AppOverrides,
+  again: (settings?: Settings) => void,
+): Promise<App> {
   const { log, scrubber = new Scrubber(), offline = false } = overrides;
   const clock = overrides.clock ?? new SystemClock();
   await using stack = new AsyncDisposableStack();
@@ -159,6 +157,7 @@ async function assemble(settings: Settings, overrides: AppOverrides): Promise<Ap
     health: watch.health,
     incidents: watch.desk,
     switches: new Switchboard(ledger, clock),
+    encryption: new BotEncryption({ settings, envelopes: () => envelopes, ledger, bot, log, again }),
     audit: { find: (filter) => ledger.audit(filter), verify: () => verifyAudit(ledger.auditAll()) },
     adminUser: parts.adminUser,
     // These three stand on the door, which stands on the ports.
@@ -204,7 +203,7 @@ async function assemble(settings: Settings, overrides: AppOverrides): Promise<Ap
   const { operators } = storage;
   const own = { settings, ledger, operators, matrix, bot, clock, log, receive };
   const alive = stack.use(new Alive({ ...own, sync: () => sync, sender: () => sender }));
-  const envelopes = stack.use(await openEnvelopes({ settings, matrix, ledger, clock, log, offline }));
+  const envelopes = stack.use(await openEnvelopes({ settings, matrix, ledger, clock, log, offline, again }));
   const room = new MatrixOpsRoom(matrix.connection, matrix.bot, envelopes);
   const sender = new Sender({
     ledger,

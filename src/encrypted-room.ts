@@ -20,8 +20,10 @@ export async function openEnvelopes(options: {
   clock: Clock;
   log: Log;
   offline: boolean;
+  /** The bot begins anew; keys that are lost are cured by that. */
+  again: () => void;
 }): Promise<Envelopes> {
-  const { settings, matrix, ledger, clock, log, offline } = options;
+  const { settings, matrix, ledger, clock, log, offline, again } = options;
   const { encryption: mode, password } = settings.matrix;
   let starting = true;
   const fatal = (why: OpsError): void => {
@@ -44,7 +46,9 @@ export async function openEnvelopes(options: {
     fatal,
     // A start logs in anew; without a password a restart would change nothing, and pages may still go other ways.
     lost: (why) => {
-      if (!starting && mayLogIn(settings)) fatal(why);
+      if (starting || !mayLogIn(settings)) return;
+      log.error({ why: why.message }, 'the bot begins anew, as a new device');
+      again();
     },
   });
   if (offline || mode === 'off') return envelopes;

@@ -10,6 +10,7 @@ import type { Rooms } from '#domain/rooms.ts';
 import type { Roster } from '#domain/roster.ts';
 import type { UserId } from '#domain/accounts.ts';
 import type { IncidentDesk } from '#domain/incident-desk.ts';
+import type { Encryption } from '#domain/encryption.ts';
 import type { Health } from '#domain/health.ts';
 import type { Hold, TakenAway } from '#domain/ledger.ts';
 import type { Reports } from '#domain/reports.ts';
@@ -57,6 +58,7 @@ export type Ports = {
   switches: Switches;
   queues: Queues;
   audit: AuditLog;
+  encryption: Encryption;
   tokens: Tokens;
   bot: BotInfo;
   clock: Clock;

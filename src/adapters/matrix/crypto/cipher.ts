@@ -1,4 +1,10 @@
-import { DecryptionSettings, DeviceLists, TrustRequirement, UserId } from '@matrix-org/matrix-sdk-crypto-wasm';
+import {
+  DecryptionSettings,
+  DeviceLists,
+  TrustRequirement,
+  UserId as LibraryUserId,
+} from '@matrix-org/matrix-sdk-crypto-wasm';
+import type { UserId } from '#domain/accounts.ts';
 import type { Clock } from '#domain/clock.ts';
 import { asOpsError, OpsError } from '#domain/errors.ts';
 import type { RoomFacts } from '#domain/inbox.ts';
@@ -12,6 +18,7 @@ import { deferred, Encryptor } from './encrypt.ts';
 import { markOf, openStore } from './own-keys.ts';
 import { areKeysLost } from './keys-lost.ts';
 import { Machine } from './machine.ts';
+import { acceptIdentity, type Known, lookAt } from './people-keys.ts';
 import { Requests } from './requests.ts';
 import { RoomStates } from './room-state.ts';
 import { SeedsFile } from './seeds.ts';
@@ -168,6 +175,14 @@ export class Cipher implements AsyncDisposable {
     return decrypt(this.#machine, this.#requests, room, event);
   }
 
+  lookAt(people: readonly UserId[]): Promise<Known[]> {
+    return lookAt(this.#machine, this.#requests, people);
+  }
+
+  accept(user: UserId, fingerprint: string): Promise<void> {
+    return acceptIdentity(this.#machine, this.#requests, { user, fingerprint });
+  }
+
   seal(room: RoomId, type: string, content: object): Promise<object> {
     if (this.signed !== 'signed') return Promise.reject(unsigned(this.signed));
     if (this.#behind !== undefined) return Promise.reject(deferred(this.#behind));
@@ -192,10 +207,10 @@ const unsigned = (why: Exclude<Signed, 'signed'>): OpsError =>
     },
   );
 
-const users = (names: readonly string[]): UserId[] =>
+const users = (names: readonly string[]): LibraryUserId[] =>
   names.flatMap((name) => {
     try {
-      return [new UserId(name)];
+      return [new LibraryUserId(name)];
     } catch {
       return []; // an id of old that the library doesn't take
     }

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { parseUserId } from '#domain/accounts.ts';
 import { OpsError } from '#domain/errors.ts';
 import { botUser } from '#test/fakes/house.ts';
 import { KeyWorld } from '#test/fixtures/key-world.ts';
@@ -153,6 +154,13 @@ describe('whose word it is', () => {
     await peer.newIdentity();
     await peer.say('!two');
     expect(await doubtOf()).toBe('unsigned-device');
+    const cipher = await world.envelopes.cipher();
+    const [known] = await cipher.lookAt([parseUserId(alice)]);
+    expect(known).toMatchObject({ identity: 'changed', signed: 1 });
+    await expect(cipher.accept(parseUserId(alice), 'another')).rejects.toMatchObject({ kind: 'conflict' });
+    await cipher.accept(parseUserId(alice), known!.fingerprint!);
+    await peer.say('!three');
+    expect(await doubtOf()).toBe('signed-device');
   });
 
   test('the first command of somebody who joins with it in one sync', async () => {
