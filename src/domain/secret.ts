@@ -4,12 +4,16 @@ const inspectName = Symbol.for('nodejs.util.inspect.custom');
 /** A password or token. It prints as `<secret>` wherever it ends up by mistake; only `reveal()` gives it away. */
 export class Secret {
   readonly #value: string;
-  /** Where it was read from, when that is a file: a new one goes there too. */
-  readonly file: string | undefined;
+  readonly #file: string | undefined;
 
   constructor(value: string, file?: string) {
     this.#value = value;
-    this.file = file;
+    this.#file = file;
+  }
+
+  /** Where it was read from, when that is a file: a new one goes there too. */
+  get file(): string | undefined {
+    return this.#file;
   }
 
   reveal(): string {

@@ -1,5 +1,6 @@
 import type { UserId } from '#domain/accounts.ts';
 import { OpsError } from '#domain/errors.ts';
+import { roleAtLeast } from '#domain/operators.ts';
 import { User, z } from '#engine/args.ts';
 import { defineChange } from '#engine/command.ts';
 
@@ -11,11 +12,11 @@ export default defineChange({
   role: 'admin',
   confirm: 'caller',
   undo: 'none',
-  needs: ['encryption'],
+  needs: ['encryption', 'operators'],
   plan: z.strictObject({ user: z.string(), fingerprint: z.string() }),
   afterCrash: 'resume',
   steps: { accept: { title: 'accept the identity', again: 'safe' } },
-  async prepare({ user }, { encryption }, caller) {
+  async prepare({ user }, { encryption, operators }, caller) {
     const known = await encryption.find(user);
     if (known.fingerprint === undefined) {
       throw new OpsError('notFound', `${user} has no identity to accept.`, {
@@ -23,11 +24,14 @@ export default defineChange({
       });
     }
     if (known.identity === 'known') throw new OpsError('conflict', `The identity of ${user} is accepted already.`);
-    // Whoever has a new identity can't type here before it counts; from the shell the Unix user vouches for them.
+    // Whoever has a new identity can't type here before it counts; from the shell the Unix user vouches for them. Who has
+    // more to say than they gains nothing by it. Anybody else could make themselves an equal: that takes two.
+    const theirs = operators.find(user)?.role ?? 'viewer';
+    const gains = caller.user !== user && (caller.role === theirs || !roleAtLeast(caller.role, theirs));
     return {
       plan: { user, fingerprint: known.fingerprint },
       facts: { signed: known.signed },
-      touches: caller.user === user ? { things: [`identity:${user}`] } : { users: [{ user }] },
+      touches: gains ? { users: [{ user }] } : { things: [`identity:${user}`] },
     };
   },
   describe: (plan, facts) => ({
