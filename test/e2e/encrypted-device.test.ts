@@ -74,7 +74,7 @@ test('an old copy of the keys is noticed before it says anything', async () => {
   const copy = join(world.dataDir, 'copy.db');
   await copyFile(join(world.dataDir, 'crypto.db'), copy);
   await world.startBot(await settings());
-  await world.ask('alice', '!ping');
+  expect((await world.ask('alice', '!ping')).sealed?.shield).toBe('NONE');
   await world.stopBot();
   await remove();
   await copyFile(copy, join(world.dataDir, 'crypto.db'));

@@ -26,7 +26,7 @@ export default defineChange({
     if (known.identity === 'known') throw new OpsError('conflict', `The identity of ${user} is accepted already.`);
     // Whoever has a new identity can't type here before it counts; from the shell the Unix user vouches for them. Who has
     // more to say than they gains nothing by it. Anybody else could make themselves an equal: that takes two.
-    const theirs = operators.find(user)?.role ?? 'viewer';
+    const theirs = operators.list().find((one) => one.user === user || one.aka.includes(user))?.role ?? 'viewer';
     const gains = caller.user !== user && (caller.role === theirs || !roleAtLeast(caller.role, theirs));
     return {
       plan: { user, fingerprint: known.fingerprint },
