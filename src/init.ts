@@ -72,11 +72,13 @@ async function completeAnswers(flags: Flags, streams: Required<InitStreams>): Pr
   if (missing.length > 0) {
     await askForRest(terminal, answers, async (url) => void (await meetSynapse(new Homeserver(url, clock, stop))));
   }
+  answers.encrypted ??= 'yes';
   const { bot = 'opsroom', admin = 'opsroom-admin', out = 'opsroom.yaml' } = answers;
   terminal.say(
     `\nAt ${answers.homeserver}: the accounts @${bot} and @${admin} (a server admin), the room ${answers['ops-room']}`,
   );
-  terminal.say(`with ${answers.owner} as its owner; here the file ${resolve(out)}, and its secrets beside it.`);
+  const how = answers.encrypted === 'yes' ? 'encrypted, ' : '';
+  terminal.say(`${how}with ${answers.owner} as its owner; here the file ${resolve(out)}, and its secrets beside it.`);
   if (flags.yes || (await terminal.yes('Go on?'))) return answers as Complete;
   throw new OpsError('cancelled', 'Nothing was made.');
 }

@@ -12,6 +12,7 @@ What is not given is asked for on a terminal. Running it again is safe: it finds
   --admin-token-file FILE    access token of a server admin, used for this only and not stored
   --owner @alice:example.org who may do everything; is invited into the room
   --ops-room '#ops'          made when it is not there; or a room into which you have invited the bot
+  --encrypted yes|no         is the new room encrypted? yes on a terminal, no without one
   --out opsroom.yaml         secrets go into secrets/ beside it
 
   --server-name NAME         refuse to go on when the homeserver is another one
@@ -47,6 +48,7 @@ export const answerKinds = {
   }),
   'ops-room': z.string().regex(/^(#[^\s:]+(:\S+)?|!\S+)$/, 'must be an alias such as #ops, or a room id'),
   out: text('a path'),
+  encrypted: z.enum(['yes', 'no'], { error: 'must be yes or no' }),
   bot: name('a name'),
   admin: name('a name'),
   'metrics-url': z.array(httpUrl()),

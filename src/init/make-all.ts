@@ -63,7 +63,13 @@ export async function makeAll(answers: Complete, force: boolean, work: Work): Pr
 
   const room = fullAlias(answers['ops-room'], server);
   const tokens = { token: bot.token, adminToken: admin.token };
-  const ready = await ensureOpsRoom(homeserver, { room, owner, bot: bot.user, ...tokens });
+  const ready = await ensureOpsRoom(homeserver, {
+    room,
+    owner,
+    bot: bot.user,
+    encrypted: answers.encrypted === 'yes',
+    ...tokens,
+  });
   const isInvited = ready.how === 'made' || ready.invited;
   note(`the room ${room} ${ready.how === 'made' ? 'made' : 'is there'}${isInvited ? `, ${owner} invited` : ''}`);
 
@@ -72,7 +78,9 @@ export async function makeAll(answers: Complete, force: boolean, work: Work): Pr
     await secrets.put('webhook-secret', new Secret(randomBytes(24).toString('base64url')));
   }
   const metricsUrls = answers['metrics-url'] ?? (await findMetrics(homeserver.url));
-  const text = settingsText(answers, { homeserver: homeserver.url, bot: bot.user, opsRoom: room, owner, metricsUrls });
+  const password = (await secrets.find('matrix-password')) !== undefined;
+  const made = { homeserver: homeserver.url, bot: bot.user, opsRoom: room, owner, metricsUrls, password };
+  const text = settingsText(answers, made);
   const written = await writeSettings(out, text, before, force);
   const outcome = {
     written: 'written',

@@ -9,10 +9,14 @@ export type RoomWanted = {
   room: string;
   owner: UserId;
   bot: UserId;
+  /** A room that is made is; one that is there stays as it is. */
+  encrypted: boolean;
   token: Secret;
   adminToken: Secret;
 };
 export type OpsRoomReady = { room: RoomId; how: 'made' | 'known'; invited: boolean; encrypted: boolean };
+
+const encryption = { type: 'm.room.encryption', state_key: '', content: { algorithm: 'm.megolm.v1.aes-sha2' } };
 
 /** The room with the bot in it and the owner in or invited, at full power. Finds what an earlier run has made. */
 export async function ensureOpsRoom(homeserver: Homeserver, wanted: RoomWanted): Promise<OpsRoomReady> {
@@ -57,7 +61,7 @@ async function enter(homeserver: Homeserver, { room, bot, token, adminToken }: R
  * Private, for invited people only. The bot makes it, so from version 12 on its power is without limit and it must not be
  * named among the users; before, an override without it would leave it with none.
  */
-async function makeRoom(homeserver: Homeserver, { room, owner, bot, token }: RoomWanted): Promise<RoomId> {
+async function makeRoom(homeserver: Homeserver, { room, owner, bot, token, encrypted }: RoomWanted): Promise<RoomId> {
   const path = '/_matrix/client/v3/capabilities';
   const { capabilities } = await homeserver.must({ method: 'GET', path, token, doing: 'ask for the room versions' });
   const version = defaultVersion(capabilities);
@@ -77,7 +81,10 @@ async function makeRoom(homeserver: Homeserver, { room, owner, bot, token }: Roo
       topic: 'Opsroom: type !help',
       invite: [owner],
       power_level_content_override: { users },
-      initial_state: [{ type: 'm.room.guest_access', state_key: '', content: { guest_access: 'forbidden' } }],
+      initial_state: [
+        { type: 'm.room.guest_access', state_key: '', content: { guest_access: 'forbidden' } },
+        ...(encrypted ? [encryption] : []),
+      ],
     },
   });
   if (answer.ok) return parseRoomId(String(answer.data['room_id']));

@@ -5,7 +5,14 @@ import { OpsError } from '#domain/errors.ts';
 import type { Answers } from './flags.ts';
 import { readIfThere, writePrivate } from './private-files.ts';
 
-export type Made = { homeserver: string; bot: UserId; opsRoom: string; owner: UserId; metricsUrls: string[] };
+export type Made = {
+  homeserver: string;
+  bot: UserId;
+  opsRoom: string;
+  owner: UserId;
+  metricsUrls: string[];
+  password: boolean;
+};
 
 const header = `# Settings of Opsroom, made by init. Every key is explained in config/settings.md, an example of all of them is
 # config/opsroom.example.yaml. npm start -- doctor --settings FILE says whether all of it works.
@@ -13,13 +20,22 @@ const header = `# Settings of Opsroom, made by init. Every key is explained in c
 const file = (name: string): { file: string } => ({ file: `./secrets/${name}` });
 
 /** The text of opsroom.yaml. What wasn't asked for is left out: off, and said to be. */
-export function settingsText(answers: Answers, { homeserver, bot, opsRoom, owner, metricsUrls }: Made): string {
+export function settingsText(
+  answers: Answers,
+  { homeserver, bot, opsRoom, owner, metricsUrls, password }: Made,
+): string {
   const listen = answers.listen ?? { host: '127.0.0.1', port: 9099 };
   const host = answers['postgres-host'];
   const sections: Record<string, unknown> = {
     dataDir: './.data',
     timezone: answers.timezone ?? new Intl.DateTimeFormat().resolvedOptions().timeZone,
-    matrix: { homeserverUrl: homeserver, userId: bot, accessToken: file('matrix-token'), opsRoom },
+    matrix: {
+      homeserverUrl: homeserver,
+      userId: bot,
+      accessToken: file('matrix-token'),
+      ...(password && { password: file('matrix-password') }),
+      opsRoom,
+    },
     people: [{ user: owner, role: 'owner' }],
     synapse: {
       url: homeserver,

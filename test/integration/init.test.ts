@@ -364,6 +364,22 @@ describe('refuses, and says what to do', () => {
     expect(printed.text).toMatch(/encryption +the ops room is encrypted/);
   });
 
+  test('makes an encrypted room when that is wished, and the bot may log in by itself later', async () => {
+    const directory = await world.newDirectory();
+    const argv = world.flags(directory, [...own(), '--encrypted', 'yes']);
+    expect((await runInit(argv)).said).toContain('from verified devices only');
+    const settings = loadSettings({ file: join(directory, 'opsroom.yaml') });
+    expect(settings.matrix.password?.file).toBe(join(directory, 'secrets', 'matrix-password'));
+    const log = openLog({ level: 'error', format: 'json', write: () => undefined });
+    await using app = await openApp({ ...settings, http: undefined }, { log });
+    const token = settings.matrix.accessToken.reveal();
+    const keys = await world.client.fetch('POST', '/_matrix/client/v3/keys/query', token, {
+      device_keys: { [app.bot.user]: [] },
+    });
+    expect(JSON.stringify(keys)).toContain('self_signing_keys');
+    expect(JSON.stringify(keys)).toContain(app.bot.user);
+  });
+
   test('a directory in which it may not write', async () => {
     const directory = await world.newDirectory();
     await writeFile(join(directory, 'secrets'), 'a file where the directory should be');

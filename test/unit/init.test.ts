@@ -171,6 +171,7 @@ describe('opsroom.yaml', () => {
     owner: '@alice:example.org' as Made['owner'],
     opsRoom: '#ops:example.org',
     metricsUrls: ['http://127.0.0.1:9000/_synapse/metrics'],
+    password: false,
   };
   const [calls, database] = [
     '--livekit-url http://l:7880 --livekit-secret-file x --livekit-metrics-url http://l/m',
