@@ -38,7 +38,7 @@ import { fixedPeople } from './fixed-people.ts';
 import { BotEncryption } from './bot-encryption.ts';
 import { closedSession } from './exec-offline.ts';
 import { openSession } from './matrix-session.ts';
-import { type App, openLives } from './lives.ts';
+import { type App, appOf, openLives } from './lives.ts';
 import { openParts } from './parts.ts';
 import { sessionSince } from './session-age.ts';
 import { staySingle } from './single.ts';
@@ -293,9 +293,4 @@ async function assemble(
     'the bot is ready',
   );
   return appOf(bot, stack, ended.promise);
-}
-
-function appOf(bot: BotInfo, stack: AsyncDisposableStack, ended: Promise<OpsError>): App {
-  const disposal = stack.move();
-  return { bot, ended, [Symbol.asyncDispose]: () => disposal.disposeAsync() };
 }

@@ -10,6 +10,12 @@ export interface App extends AsyncDisposable {
   readonly ended: Promise<OpsError>;
 }
 
+/** What a stack holds is the app's from now on. */
+export function appOf(bot: BotInfo, stack: AsyncDisposableStack, ended: Promise<OpsError>): App {
+  const disposal = stack.move();
+  return { bot, ended, [Symbol.asyncDispose]: () => disposal.disposeAsync() };
+}
+
 /** Puts an app together; `again` lets it begin anew, with other settings when they are given. */
 export type Assemble = (settings: Settings, again: (settings?: Settings) => void) => Promise<App>;
 
