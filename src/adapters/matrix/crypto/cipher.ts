@@ -61,6 +61,8 @@ export class Cipher implements AsyncDisposable {
   #came = new Set<string>();
   /** Why the last sync could not be taken in: who is in the room, and with which devices, is not known for sure. */
   #behind: unknown;
+  /** What the last sync said of keys. */
+  #shown: string | undefined;
 
   private constructor(
     parts: {
@@ -140,16 +142,27 @@ export class Cipher implements AsyncDisposable {
     const left = lists?.left ?? [];
     if (changed.length + left.length > 0) this.#encryptor.devicesChanged += 1;
     const fallback = news.device_unused_fallback_key_types;
+    const counts = news.device_one_time_keys_count ?? {};
+    const all = JSON.stringify([toDevice?.events ?? [], changed, left, counts, fallback]);
+    // The library writes its whole account each time, which a command would wait for: an answer that says what the last
+    // one said, and brings nothing, is not shown to it.
+    const nothing = changed.length + left.length + (toDevice?.events ?? []).length === 0 && all === this.#shown;
+    if (!nothing) await this.#show(news, { changed, left });
+    this.#shown = all;
+    await this.#requests.pump();
+  }
+
+  async #show(news: KeyNews, { changed, left }: { changed: string[]; left: string[] }): Promise<void> {
+    const fallback = news.device_unused_fallback_key_types;
     await this.#machine.call((olm) =>
       olm.receiveSyncChanges(
-        JSON.stringify(toDevice?.events ?? []),
+        JSON.stringify(news.to_device?.events ?? []),
         new DeviceLists(users(changed), users(left)),
         new Map(Object.entries(news.device_one_time_keys_count ?? {})),
         fallback === undefined ? undefined : new Set(fallback),
         new DecryptionSettings(TrustRequirement.Untrusted),
       ),
     );
-    await this.#requests.pump();
   }
 
   async #track(people: readonly string[]): Promise<void> {

@@ -61,8 +61,10 @@ export class Encryptor {
     const bornMs = this.#clock.monotonicMs();
     const before = this.#sessions.get(room);
     const basis = this.#usable(before, state) ? before.basis : await this.#share(room, state);
-    const text = await this.#machine.call((olm) =>
-      olm.encryptRoomEvent(new LibraryRoomId(room), type, JSON.stringify(content)),
+    // A process never goes on with the key of another, so how far this one is need not outlive a power cut.
+    const text = await this.#machine.call(
+      (olm) => olm.encryptRoomEvent(new LibraryRoomId(room), type, JSON.stringify(content)),
+      { lasting: false },
     );
     const sealed = JSON.parse(text) as { session_id: string; ciphertext: string };
     if (before?.id === sealed.session_id) {

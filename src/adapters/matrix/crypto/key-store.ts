@@ -8,6 +8,8 @@ import * as memory from './memory-database.ts';
 /** Which device the keys are for; a file that says another one is not this device's. */
 export type DeviceOf = { user: string; device: string };
 
+type Change = { database: string; store: string; key: memory.Key | undefined };
+
 /**
  * The keys of one device on disk. The library works on a copy in memory; `commit` writes what a call has changed in ONE
  * transaction, and only then may anything of that call leave the process: else a kill would lose a key for good, or use
@@ -18,7 +20,7 @@ export class KeyStore {
   readonly #file: string;
   /** In memory all stores of the process lie in one place: each opening has a name of its own. */
   readonly #prefix = `opsroom-${randomUUID()}`;
-  readonly #dirty = new Map<string, { database: string; store: string; key: memory.Key | undefined }>();
+  readonly #dirty = new Map<string, Change>();
   readonly #versions = new Map<string, number>();
   #watching = false;
 
@@ -93,9 +95,14 @@ export class KeyStore {
   firstHeard(session: string, message: number, event: string): string {
     const known = this.#db.prepare('SELECT event FROM heard WHERE session = ? AND message = ?').pluck();
     const before = known.get(session, message) as string | undefined;
-    if (before === undefined)
+    if (before !== undefined) return before;
+    this.#db.pragma('synchronous = NORMAL');
+    try {
       this.#db.prepare('INSERT INTO heard (session, message, event) VALUES (?, ?, ?)').run(session, message, event);
-    return before ?? event;
+    } finally {
+      this.#db.pragma('synchronous = FULL');
+    }
+    return event;
   }
 
   /** No keys yet: never used, or lost. */
@@ -146,17 +153,30 @@ export class KeyStore {
     this.#dirty.set(JSON.stringify([database, store, key ?? null]), { database, store, key });
   }
 
-  /** Writes all that was changed since the last time, in one transaction. What throws here ends the store's life. */
-  async commit(): Promise<void> {
+  /**
+   * Writes all that was changed since the last time, in one transaction. What throws here ends the store's life. Unless
+   * `lasting`, a power cut may take it back, never a kill: it spares the reply a write to the platter.
+   */
+  async commit(lasting = true): Promise<void> {
     if (!this.#watching) return;
     await memory.settled(this.#prefix);
     if (this.#dirty.size === 0) return;
     const dirty = [...this.#dirty.values()];
     this.#dirty.clear();
+    if (!lasting) this.#db.pragma('synchronous = NORMAL');
+    try {
+      this.#write(dirty, lasting);
+    } finally {
+      this.#db.pragma('synchronous = FULL');
+    }
+  }
+
+  #write(dirty: Change[], lasting: boolean): void {
     this.#db.transaction(() => {
       for (const database of memory.databasesOf(this.#prefix)) this.#putShape(database);
       for (const change of dirty) this.#put(change);
-      this.putNote('age', String(this.age + 1));
+      // Only what lasts counts: the bot's memory may outlive the rest.
+      if (lasting) this.putNote('age', String(this.age + 1));
     })();
   }
 
@@ -170,7 +190,7 @@ export class KeyStore {
   }
 
   /** The value as it stands now: of a transaction that was rolled back, that is the one before. */
-  #put({ database, store, key }: { database: string; store: string; key: memory.Key | undefined }): void {
+  #put({ database, store, key }: Change): void {
     const place = memory
       .databasesOf(this.#prefix)
       .find((one) => this.#nameOf(one) === database)

@@ -76,7 +76,8 @@ export class Machine {
     return this.#store.firstHeard(session, message, event);
   }
 
-  call<T>(work: (olm: OlmMachine) => Promise<T>): Promise<T> {
+  /** `lasting: false` for what a new process does without: see `KeyStore.commit`. */
+  call<T>(work: (olm: OlmMachine) => Promise<T>, { lasting = true } = {}): Promise<T> {
     return this.#turn(async () => {
       if (this.#dead) throw this.#dead;
       try {
@@ -87,15 +88,15 @@ export class Machine {
           throw this.#die('The crypto library has failed.', error, true);
         throw error;
       } finally {
-        await this.#commit();
+        await this.#commit(lasting);
       }
     });
   }
 
-  async #commit(): Promise<void> {
+  async #commit(lasting: boolean): Promise<void> {
     if (this.#dead) return;
     try {
-      await this.#store.commit();
+      await this.#store.commit(lasting);
     } catch (error) {
       throw this.#die("The bot's keys cannot be written.", error, false);
     }
