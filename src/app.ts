@@ -181,7 +181,7 @@ async function assemble(
   };
   const runner = new Runner(house);
   const approvals = new Approvals(house, runner);
-  const runs = new RunBook(ledger, runner);
+  const runs = new RunBook(house, runner);
   const { health, desk: incidents } = watch;
   const reports = new DailyReports({
     bot,
@@ -231,7 +231,7 @@ async function assemble(
       item.body.kind === 'reaction' ||
       item.body.kind === 'leaked' ||
       (item.body.kind === 'message' && isForBot(item.body.text, parseContext(bot, item.body.links))) ||
-      (item.body.kind === 'withdrawn' && ledger.runsBy({ key: item.body.event, limit: 1 }).length > 0),
+      (item.body.kind === 'withdrawn' && ledger.inboxItem(item.body.event) !== undefined),
     secretsIn: (text) => scrubber.find(text),
     taken: () => intake.wake(),
     alsoRooms: () => probeRoom.rooms(),
@@ -252,6 +252,7 @@ async function assemble(
   };
   const tick = (): void => {
     approvals.tick();
+    runner.tick();
     watch.alerter.tick();
     alive.tick();
     tellOfEncryption(settings.matrix.encryption, ledger, bot, clock, log);

@@ -1,5 +1,6 @@
 import type Database from 'better-sqlite3';
 import { canonicalJson } from '#domain/canonical.ts';
+import type { EpochMs } from '#domain/clock.ts';
 import type { Batch, InboxItem, NewInboxItem, RoomFacts } from '#domain/inbox.ts';
 import type { RoomId } from '#domain/rooms.ts';
 import type { Tables } from './tables.ts';
@@ -23,6 +24,11 @@ export class SqliteInbox {
     return this.#db.prepare('SELECT position FROM position WHERE stream = ?').pluck().get(stream) as string | undefined;
   }
 
+  positionAt(stream: string): EpochMs | undefined {
+    const at = this.#db.prepare('SELECT at FROM position WHERE stream = ?').pluck().get(stream);
+    return (at as EpochMs | null | undefined) ?? undefined;
+  }
+
   roomFacts(room: RoomId): RoomFacts | undefined {
     const text = this.#db.prepare('SELECT facts FROM room_facts WHERE room = ?').pluck().get(room);
     return text === undefined ? undefined : (JSON.parse(text as string) as RoomFacts);
@@ -30,14 +36,14 @@ export class SqliteInbox {
 
   take(batch: Batch): InboxItem[] {
     return this.#db.transaction(() => {
-      const putPosition = this.#db.prepare('INSERT OR REPLACE INTO position (stream, position) VALUES (?, ?)');
-      putPosition.run(batch.stream, batch.position);
-      if (batch.keys !== undefined) putPosition.run('keys', batch.keys);
+      const putPosition = this.#db.prepare('INSERT OR REPLACE INTO position (stream, position, at) VALUES (?, ?, ?)');
+      putPosition.run(batch.stream, batch.position, batch.at ?? null);
+      if (batch.keys !== undefined) putPosition.run('keys', batch.keys, null);
       const putFacts = this.#db.prepare('INSERT OR REPLACE INTO room_facts (room, facts) VALUES (?, ?)');
       for (const facts of batch.rooms) putFacts.run(facts.room, canonicalJson(facts));
       const taken: InboxItem[] = [];
       for (const item of batch.items) {
-        const row: InboxItem = { ...item, id: this.#nextId, state: 'new', run: undefined };
+        const row: InboxItem = { ...item, lateMs: item.lateMs ?? 0, id: this.#nextId, state: 'new', run: undefined };
         if (!this.#tables.inbox.insertNew(row)) continue;
         this.#nextId += 1;
         taken.push(row);
@@ -49,7 +55,15 @@ export class SqliteInbox {
 
   #keepSealed({ sealed = [], takenBack = [] }: Batch): void {
     for (const item of sealed) {
-      if (this.#tables.inbox.insertNew({ ...item, id: this.#nextId, state: 'sealed', run: undefined }))
+      if (
+        this.#tables.inbox.insertNew({
+          ...item,
+          lateMs: item.lateMs ?? 0,
+          id: this.#nextId,
+          state: 'sealed',
+          run: undefined,
+        })
+      )
         this.#nextId += 1;
     }
     const drop = this.#db.prepare(`UPDATE inbox SET state = 'ignored' WHERE key = ? AND state = 'sealed'`);
@@ -74,6 +88,10 @@ export class SqliteInbox {
 
   newItems(limit: number): InboxItem[] {
     return this.#tables.inbox.all(`WHERE state = 'new' ORDER BY id LIMIT ?`, limit);
+  }
+
+  byKey(key: string): InboxItem | undefined {
+    return this.#tables.inbox.first(`WHERE source IN ('matrix', 'schedule', 'shell') AND key = ?`, key);
   }
 
   depth(): number {

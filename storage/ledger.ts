@@ -5,7 +5,7 @@ import type { EpochMs } from '#domain/clock.ts';
 import { OpsError } from '#domain/errors.ts';
 import type { Incident, IncidentLogEntry, Page } from '#domain/incidents.ts';
 import type { Change, Hold, IdKind, Ledger, Slot, TakenAway } from '#domain/ledger.ts';
-import type { Prompt } from '#domain/prompts.ts';
+import type { Prompt, Vote } from '#domain/prompts.ts';
 import type { Run, RunState, Step } from '#domain/runs.ts';
 import { Scrubber } from '#domain/scrubber.ts';
 import { SqliteAudit } from './audit.ts';
@@ -119,6 +119,7 @@ export class SqliteLedger implements Ledger {
   }
 
   position = (stream: string): string | undefined => this.#inbox.position(stream);
+  positionAt: Ledger['positionAt'] = (stream) => this.#inbox.positionAt(stream);
   roomFacts: Ledger['roomFacts'] = (room) => this.#inbox.roomFacts(room);
   // Items and position go together: taken back, they come again. The answer's commit makes them last.
   take: Ledger['take'] = (batch) =>
@@ -132,6 +133,7 @@ export class SqliteLedger implements Ledger {
   newItems: Ledger['newItems'] = (limit) => this.#inbox.newItems(limit);
   sealedItems: Ledger['sealedItems'] = () => this.#inbox.sealedItems();
   unseal: Ledger['unseal'] = (id, item) => this.#inbox.unseal(id, item && scrubItem(item, this.#scrubber));
+  inboxItem: Ledger['inboxItem'] = (key) => this.#inbox.byKey(key);
   inboxDepth = (): number => this.#inbox.depth();
 
   run(id: number): Run | undefined {
@@ -143,18 +145,20 @@ export class SqliteLedger implements Ledger {
     actor?: UserId;
     key?: string;
     command?: string;
+    undoOf?: number;
     limit?: number;
   }): Run[] {
-    const { states, actor, key, command, limit = 1000 } = filter;
+    const { states, actor, key, command, undoOf, limit = 1000 } = filter;
     // Only what is asked for stands in the text, so that each question finds its index.
     const where = [
       ...(states === undefined ? [] : [`state IN (${states.map((state) => `'${state}'`).join(', ')})`]),
       ...(actor === undefined ? [] : ['actor = @actor']),
       ...(key === undefined ? [] : ['key = @key']),
       ...(command === undefined ? [] : ['command = @command']),
+      ...(undoOf === undefined ? [] : ['undo_of = @undoOf']),
     ];
     const asked = Object.fromEntries(
-      Object.entries({ actor, key, command, limit }).filter(([, value]) => value !== undefined),
+      Object.entries({ actor, key, command, undoOf, limit }).filter(([, value]) => value !== undefined),
     );
     return this.#tables.runs.all(`WHERE ${where.join(' AND ') || '1'} ORDER BY id DESC LIMIT @limit`, asked);
   }
@@ -182,6 +186,10 @@ export class SqliteLedger implements Ledger {
 
   openPrompts(): Prompt[] {
     return this.#tables.prompts.all(`WHERE state = 'open' ORDER BY id`);
+  }
+
+  votes(prompt: number): Vote[] {
+    return this.#tables.votes.all('WHERE prompt = ? ORDER BY at', prompt);
   }
 
   dueOutbox: Ledger['dueOutbox'] = (now, limit) => this.#outbox.due(now, limit);
@@ -245,7 +253,7 @@ export class SqliteLedger implements Ledger {
   }
 
   takenAt(key: string): EpochMs | undefined {
-    return this.#db.prepare('SELECT taken_at FROM inbox WHERE key = ?').pluck().get(key) as EpochMs | undefined;
+    return this.#inbox.byKey(key)?.takenAt;
   }
 
   trim(before: EpochMs): number {

@@ -23,6 +23,7 @@ export function openTables(db: Database.Database) {
       body: 'json',
       sentAt: 'plain',
       takenAt: 'plain',
+      lateMs: 'plain',
       state: 'plain',
       run: 'plain',
     }),
@@ -84,6 +85,7 @@ export function openTables(db: Database.Database) {
       actor: 'plain',
       verdict: 'plain',
       proof: 'plain',
+      inbox: 'plain',
       at: 'plain',
     }),
     outbox: new Table<OutboxRow>(db, 'outbox', {

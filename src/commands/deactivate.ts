@@ -2,6 +2,7 @@ import type { UserId } from '#domain/accounts.ts';
 import { OpsError } from '#domain/errors.ts';
 import { Flag, User, z } from '#engine/args.ts';
 import { defineChange } from '#engine/command.ts';
+import { inApplication } from '#procedures/access.ts';
 import { forbidCalls } from '#procedures/call-ban.ts';
 import { snapshot, whereabouts, takeFromProjects } from '#procedures/take-out.ts';
 
@@ -22,7 +23,8 @@ export default defineChange({
   undo: 'none',
   needs: ['accounts', 'rooms', 'takings'],
   wants: ['calls', 'roster', 'sessions'],
-  plan: z.strictObject({ user: z.string(), erase: z.boolean(), rosterId: z.string().nullable() }),
+  // As in !disable the application is a fact: it may be down in the very hour. `closed`: an earlier run got that far.
+  plan: z.strictObject({ user: z.string(), erase: z.boolean(), closed: z.boolean() }),
   // Never by itself a second time: people look first.
   afterCrash: 'report',
   steps: {
@@ -38,32 +40,39 @@ export default defineChange({
 
   async prepare({ user, erase }, { accounts, rooms, roster }) {
     const account = await accounts.get(user);
-    if (account.deactivated && (account.erased || !erase)) {
+    const closed = account.deactivated && (account.erased || !erase);
+    const where = await whereabouts(user, { accounts, rooms });
+    const inside = where.rooms.length + where.alone.length;
+    const application = await inApplication(user, roster);
+    // What an earlier one that was cut off left undone is finished by typing it again.
+    if (closed && account.locked && inside === 0 && !application.left) {
       throw new OpsError('conflict', `${user} is ${account.erased ? 'erased' : 'deactivated'} already.`);
     }
-    const person = await roster?.findByMatrix(user);
-    const where = await whereabouts(user, { accounts, rooms });
     const devices = await accounts.devices(user);
     return {
-      plan: { user, erase, rosterId: person?.id ?? null },
+      plan: { user, erase, closed },
       facts: {
         account,
-        rooms: where.rooms.length + where.alone.length,
+        rooms: inside,
         alone: where.alone.length,
         devices: devices.length,
+        application: application.said,
       },
       touches: { users: [{ user, admin: account.admin, appService: account.appService !== undefined }] },
     };
   },
 
   describe: (plan, facts) => ({
-    title: ['Close ', { code: plan.user }, ' for good?'],
+    title: plan.closed
+      ? [{ code: plan.user }, ' is closed already. Finish what was left?']
+      : ['Close ', { code: plan.user }, ' for good?'],
     blocks: [
       {
         kind: 'list',
         items: [
           `who: ${facts.account.displayName ?? 'no name'}${facts.account.admin ? ', server admin' : ''}`,
           `out of ${facts.rooms} rooms (${facts.alone} with nobody else in them: lost), ${facts.devices} sessions ended`,
+          `application: ${facts.application}`,
           'lost for good: sessions, encryption keys and key backup, account data, e-mail bindings',
           plan.erase
             ? 'erased: profile gone, messages hidden from people who join later; those who were there still see them'
@@ -76,18 +85,28 @@ export default defineChange({
   async apply(plan, ports, run) {
     const user = plan.user as UserId;
     const { accounts, calls, roster, sessions, takings, clock, bot } = ports;
-    const { rosterId } = plan;
-    await run.step('snapshot', async () => (await snapshot(user, run.id, { ...ports, site: bot.site })).rooms.length);
-    if (roster && rosterId !== null) await run.attempt('status', () => roster.setStatus(rosterId, 'suspended'));
-    else run.skip('status', 'not known to the application');
-    await run.step('close', () => accounts.deactivate(user, plan.erase));
+    if (plan.closed) run.skip('snapshot', 'closed before: where they were was remembered then');
+    else
+      await run.step('snapshot', async () => (await snapshot(user, run.id, { ...ports, site: bot.site })).rooms.length);
+    const rosterId = roster
+      ? await run.attempt('status', async () => {
+          const person = await roster.findByMatrix(user);
+          if (person !== undefined) await roster.setStatus(person.id, 'suspended');
+          return person?.id ?? null;
+        })
+      : run.skip('status', 'no application is configured');
+    if (plan.closed) run.skip('close', 'closed before');
+    else await run.step('close', () => accounts.deactivate(user, plan.erase));
     if (calls) await run.attempt('calls', () => forbidCalls(user, run.id, ports));
     else run.skip('calls', 'LiveKit is off');
     if (sessions) await run.attempt('tokens', () => sessions.forgetOpenIdTokens(user));
     else run.skip('tokens', "the homeserver's database is not configured");
     if (roster && rosterId !== null) {
-      await run.attempt('projects', () => takeFromProjects(user, rosterId, roster, takings));
-    } else run.skip('projects', 'not known to the application');
+      await run.attempt('projects', async () => {
+        const id = rosterId ?? (await roster.findByMatrix(user))?.id;
+        return id === undefined ? undefined : takeFromProjects(user, id, roster, takings);
+      });
+    } else run.skip('projects', roster ? 'not known to the application' : 'no application is configured');
     await run.attempt('leave', async (signal) => {
       const until = clock.monotonicMs() + leaveTimeoutMs;
       let first: number | undefined;

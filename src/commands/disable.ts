@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import type { Accounts, Puppet, UserId } from '#domain/accounts.ts';
 import { type CallServer, isIdentityOf } from '#domain/calls.ts';
-import { asOpsError, OpsError } from '#domain/errors.ts';
+import { OpsError } from '#domain/errors.ts';
 import { ago } from '#domain/duration.ts';
 import type { Line, Reply } from '#domain/messages.ts';
 import type { RoomId, Rooms } from '#domain/rooms.ts';
-import type { Roster } from '#domain/roster.ts';
 import { Flag, RestOfLine, User, z } from '#engine/args.ts';
 import { defineChange } from '#engine/command.ts';
+import { inApplication } from '#procedures/access.ts';
 import { forbidCalls, hashedIdentities, unidentified } from '#procedures/call-ban.ts';
 import { leave, puppetValidMs, snapshot, type Taken, whereabouts, takeFromProjects } from '#procedures/take-out.ts';
 
@@ -59,9 +59,16 @@ export default defineChange({
       ports.accounts.devices(args.user),
       ports.calls && countInCalls(args.user, ports.calls, ports).catch(() => undefined),
     ]);
+    const inside = rooms.length + devices.length + (inCall ?? 0);
+    const open = args.soft ? !account.locked : !account.locked || !account.suspended || application.left;
+    if (!open && inside === 0) {
+      throw new OpsError('conflict', `${args.user} is disabled already: nothing is left to do.`, {
+        hint: `!user ${args.user} shows how it stands.`,
+      });
+    }
     return {
       plan: { user: args.user, reason: args.reason, soft: args.soft },
-      facts: { account, rooms: rooms.length, alone, devices: devices.length, inCall, application },
+      facts: { account, rooms: rooms.length, alone, devices: devices.length, inCall, application: application.said },
       touches: {
         users: [{ user: args.user, admin: account.admin, appService: account.appService !== undefined }],
       },
@@ -84,8 +91,10 @@ export default defineChange({
       };
     }
     const app = `application: ${facts.application}`;
+    const already = [...(account.suspended ? ['suspended'] : []), ...(account.locked ? ['locked'] : [])];
     const items: Line[] = [
       who,
+      ...(already.length > 0 ? [`already: ${already.join(' and ')}; what is left:`] : []),
       `chat: ${many(facts.devices, 'session')} ended, out of ${many(facts.rooms, 'room')}`,
       calls,
       app,
@@ -191,19 +200,6 @@ export default defineChange({
 async function actFor(user: UserId, accounts: Accounts): Promise<Puppet> {
   await accounts.setLocked(user, false);
   return accounts.actAs(user, puppetValidMs);
-}
-
-/** What is to change there, in words. An application that is down keeps nobody in chat. */
-async function inApplication(user: UserId, roster: Roster | undefined): Promise<string> {
-  if (roster === undefined) return 'not known there';
-  try {
-    const person = await roster.findByMatrix(user);
-    if (person === undefined) return 'not known there';
-    const { projects } = await roster.snapshot(person.id);
-    return `${person.rawStatus} → suspended, ${many(projects.length, 'project')} taken`;
-  } catch (error) {
-    return `cannot be asked, so this will be left to do: ${asOpsError(error).message}`;
-  }
 }
 
 async function countInCalls(

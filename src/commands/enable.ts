@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import type { UserId } from '#domain/accounts.ts';
 import { localpartOf } from '#domain/accounts.ts';
-import { OpsError } from '#domain/errors.ts';
+import { asOpsError, OpsError } from '#domain/errors.ts';
 import { Flag, User, z } from '#engine/args.ts';
 import { defineChange } from '#engine/command.ts';
 import { putBack, puppetValidMs, type Taken } from '#procedures/take-out.ts';
+
+const saidOf = { active: ', active', onboarding: ', in onboarding' };
 
 export default defineChange({
   summary: 'Bring a disabled person back: account usable, onboarding again; rooms and projects when asked.',
@@ -23,7 +25,6 @@ export default defineChange({
   wants: ['roster'],
   plan: z.strictObject({
     user: z.string(),
-    rosterId: z.string().nullable(),
     active: z.boolean(),
     putBack: z.boolean(),
     /** Not suspended: a soft disable, or enabled before. Password and sessions stay. */
@@ -50,20 +51,31 @@ export default defineChange({
         hint: `!user ${user} shows how it stands.`,
       });
     }
-    const person = await roster?.findByMatrix(user);
+    // The application may be down: then the rest is done, and the line that finishes it is shown.
+    const asked = roster?.findByMatrix(user).catch((error: unknown) => asOpsError(error));
+    const person = await asked;
+    const known = person instanceof OpsError ? undefined : person;
     const taken = takings.find(user)?.snapshot as Taken | undefined;
-    if (!account.locked && !account.suspended && taken === undefined && person?.status !== 'suspended') {
+    const inside = !account.locked && !account.suspended && taken === undefined;
+    if (inside && person instanceof OpsError) throw person;
+    if (inside && known?.status !== 'suspended') {
       throw new OpsError('conflict', `${user} is not disabled.`, {
         hint: `!user ${user} shows why something does not work.`,
       });
     }
+    const soft = !account.suspended;
+    const next = active ? 'active' : 'onboarding';
+    const touched = known && (active || known.status === 'suspended');
     return {
-      plan: { user, rosterId: person?.id ?? null, active, putBack: putThemBack, soft: !account.suspended },
+      plan: { user, active, putBack: putThemBack, soft },
       facts: {
         account,
         rooms: taken?.back.length ?? 0,
         projects: taken?.projects.length ?? 0,
-        status: person?.rawStatus,
+        application:
+          person instanceof OpsError
+            ? `cannot be asked, so this will be left to do: ${person.message}`
+            : known && `${known.rawStatus}${touched ? ` → ${next}` : ', as it is'}`,
       },
       touches: { users: [{ user, admin: account.admin, appService: account.appService !== undefined }] },
     };
@@ -78,9 +90,7 @@ export default defineChange({
           plan.soft
             ? 'account unlocked; their sessions work again'
             : 'account usable again, with a one-time password left in a file on the bot’s machine',
-          ...(facts.status === undefined
-            ? []
-            : [`application: ${facts.status} → ${plan.active ? 'active' : 'onboarding'}`]),
+          ...(facts.application === undefined ? [] : [`application: ${facts.application}`]),
           plan.putBack
             ? `back into ${facts.rooms} rooms and ${facts.projects} projects`
             : `not yet back into ${facts.rooms} rooms and ${facts.projects} projects: --return does that`,
@@ -106,10 +116,18 @@ export default defineChange({
     await run.attempt('limit', () =>
       taken?.rateLimit ? accounts.setRateLimit(user, taken.rateLimit) : Promise.resolve(),
     );
-    const { rosterId } = plan;
-    if (roster && rosterId !== null)
-      await run.attempt('status', () => roster.setStatus(rosterId, plan.active ? 'active' : 'onboarding'));
-    else run.skip('status', roster ? 'not known to the application' : 'no application is configured');
+    // A soft disable never touched the application, so its end doesn't either.
+    const application = roster
+      ? await run.attempt('status', async () => {
+          const person = await roster.findByMatrix(user);
+          if (person === undefined) return { id: null, status: null };
+          const touched = plan.active || person.status === 'suspended';
+          const status = plan.active ? ('active' as const) : ('onboarding' as const);
+          if (touched) await roster.setStatus(person.id, status);
+          return { id: person.id, status: touched ? status : null };
+        })
+      : run.skip('status', 'no application is configured');
+    const rosterId = application?.id ?? null;
     if (plan.putBack && taken) {
       const puppet = await run.step('puppet', () => accounts.actAs(user, puppetValidMs));
       const back = await run.each('rooms', taken.back, (room) => putBack(user, room, puppet, ports), { parallel: 4 });
@@ -140,7 +158,7 @@ export default defineChange({
       );
     }
     return {
-      title: [{ code: user }, ' is enabled', rosterId === null ? '.' : plan.active ? ', active.' : ', in onboarding.'],
+      title: [{ code: user }, ` is enabled${application?.status ? saidOf[application.status] : ''}.`],
     };
   },
 

@@ -1,20 +1,20 @@
 import { formatDuration } from '#domain/duration.ts';
 import { OpsError } from '#domain/errors.ts';
 import { formatMoment } from '#domain/moment.ts';
-import { parseRunName, runName } from '#domain/runs.ts';
-import { Word, z } from '#engine/args.ts';
+import { runName } from '#domain/runs.ts';
+import { RunId, z } from '#engine/args.ts';
 import { defineQuery } from '#engine/command.ts';
 
 export default defineQuery({
   summary: 'Show how far a run is, step by step.',
   examples: ['r1'],
-  args: z.strictObject({ id: Word }),
+  args: z.strictObject({ id: RunId }),
   positional: ['id'],
   role: 'viewer',
   needs: ['runs'],
   answer: ({ id }, { runs }) => {
-    const found = runs.find(parseRunName(id));
-    if (!found) throw new OpsError('notFound', `There is no run ${id}.`, { hint: '!runs lists the latest.' });
+    const found = runs.find(id);
+    if (!found) throw new OpsError('notFound', `There is no run ${runName(id)}.`, { hint: '!runs lists the latest.' });
     return found;
   },
   view: ({ run, steps }, _args, { bot }) => ({

@@ -19,12 +19,21 @@ export type BotInfo = {
   off: Array<{ part: string; setting: string; port?: string }>;
 };
 
+/** Who asks for something about a run, and where. */
+export type Asked = { user: UserId; proof: Proof; room: RoomId | undefined; thread: string | undefined; key?: string };
+
 /** Runs as commands see them; the engine implements it. */
 export interface Runs {
   find(id: number): { run: Run; steps: Step[] } | undefined;
   recent(filter: { limit: number; open?: boolean }): Run[];
   /** Asks a run to stop at its next step, or ends a waiting one. Throws `conflict` when it has ended. */
   cancel(id: number, by: UserId): Run;
+  /** Asks whether an interrupted run shall go on from its last step. Throws `notFound`, `denied` or `conflict`. */
+  resume(id: number, asked: Asked): Run;
+  /** Leaves an interrupted run as it is. Throws `notFound` or `conflict`. */
+  abandon(id: number, by: UserId): Run;
+  /** The line that undoes a run. Throws `notFound` or `conflict`. */
+  undoing(id: number): string;
 }
 
 /** `able`: who could say yes now. */
@@ -35,8 +44,11 @@ export interface Approvals {
   open(): OpenQuestion[];
   /** Those that this person could answer. */
   answerable(voter: UserId, proof: Proof): OpenQuestion[];
-  /** Throws `notFound`, `denied` or `conflict`. Gives the run that goes on or ends by it. */
-  vote(code: string, voter: UserId, verdict: 'approve' | 'deny', proof: Proof): Promise<Run>;
+  /**
+   * Throws `notFound`, `denied` or `conflict`. Gives the run that goes on or ends by it. The same `key` is the same vote,
+   * met again after a crash.
+   */
+  vote(code: string, voter: UserId, verdict: 'approve' | 'deny', proof: Proof, key?: string): Promise<Run>;
 }
 
 export type CommandInfo = {

@@ -34,8 +34,11 @@ export type NewInboxItem = {
   body: InboxBody;
   sentAt: EpochMs;
   takenAt: EpochMs;
+  /** How long before it was taken it was sent, at most, when the bot did not listen; 0 as a rule. */
+  lateMs?: number;
 };
 export type InboxItem = NewInboxItem & {
+  lateMs: number;
   id: number;
   state: 'new' | 'sealed' | 'done' | 'ignored';
   run: number | undefined;
@@ -60,6 +63,8 @@ export type RoomFacts = {
 export type Batch = {
   stream: string;
   position: string;
+  /** When the stream was read this far. */
+  at?: EpochMs;
   items: NewInboxItem[];
   /** What can't be read yet: kept as `sealed`, the newest two hundred of a room. */
   sealed?: NewInboxItem[];

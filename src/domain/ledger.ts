@@ -72,6 +72,8 @@ export interface Ledger {
   commit(change: Change): void;
 
   position(stream: string): string | undefined;
+  /** When that position was reached. */
+  positionAt(stream: string): EpochMs | undefined;
   roomFacts(room: RoomId): RoomFacts | undefined;
   /** Stores position, facts and the items not seen before; gives those items. */
   take(batch: Batch): InboxItem[];
@@ -80,6 +82,8 @@ export interface Ledger {
   sealedItems(): InboxItem[];
   /** Its key came: it is what it says, or nothing that concerns the bot. Gives the item when it is to be handled. */
   unseal(id: number, item: NewInboxItem | undefined): InboxItem | undefined;
+  /** What came in with this key. */
+  inboxItem(key: string): InboxItem | undefined;
   inboxDepth(): number;
 
   run(id: number): Run | undefined;
@@ -88,6 +92,7 @@ export interface Ledger {
     actor?: UserId;
     key?: string;
     command?: string;
+    undoOf?: number;
     limit?: number;
   }): Run[];
   /** Who began which change since then. */
@@ -97,6 +102,7 @@ export interface Ledger {
 
   prompt(filter: { id?: number; code?: string; message?: number; run?: number }): Prompt | undefined;
   openPrompts(): Prompt[];
+  votes(prompt: number): Vote[];
 
   /** The oldest pending row of each lane that is due. */
   dueOutbox(now: EpochMs, limit: number): OutboxRow[];

@@ -33,7 +33,14 @@ export type Prompt = {
   state: PromptState;
 };
 
-export type Vote = { prompt: number; actor: UserId; verdict: 'approve' | 'deny'; proof: Proof; at: EpochMs };
+export type Vote = {
+  prompt: number;
+  actor: UserId;
+  verdict: 'approve' | 'deny';
+  proof: Proof;
+  inbox?: string | undefined;
+  at: EpochMs;
+};
 
 export type VoteResult = { counts: true; state: 'granted' | 'denied' } | { counts: false; why: string };
 

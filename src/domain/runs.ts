@@ -23,7 +23,7 @@ export type RunState = (typeof openRunStates)[number] | (typeof endedRunStates)[
 const next: Record<RunState, readonly RunState[]> = {
   taken: ['asking', 'waiting', 'running', 'refused', 'cancelled'],
   asking: ['waiting', 'refused', 'expired', 'cancelled'],
-  waiting: ['running', 'refused', 'denied', 'expired', 'cancelled', 'conflict'],
+  waiting: ['running', 'refused', 'denied', 'expired', 'cancelled', 'conflict', 'interrupted'],
   running: ['done', 'partial', 'failed', 'stopping', 'interrupted'],
   stopping: ['cancelled', 'partial', 'done', 'failed', 'interrupted'],
   interrupted: ['waiting', 'partial'],

@@ -46,14 +46,15 @@ export class Approvals implements ApprovalsPort {
     return this.open().filter(({ prompt, run }) => this.#judge(prompt, run, voter, verdict(prompt), proof).counts);
   }
 
-  async vote(code: string, voter: UserId, verdict: 'approve' | 'deny', proof: Proof): Promise<Run> {
+  async vote(code: string, voter: UserId, verdict: 'approve' | 'deny', proof: Proof, key?: string): Promise<Run> {
     const { ledger } = this.#house;
     const prompt = ledger.prompt({ code: code.toLowerCase() });
     const run = prompt && ledger.run(prompt.run);
     if (!prompt || !run) {
       throw new OpsError('notFound', `There is no question ${code}.`, { hint: '!pending lists the open ones.' });
     }
-    const why = this.#count(prompt, run, voter, verdict, proof);
+    if (key !== undefined && ledger.votes(prompt.id).some((vote) => vote.inbox === key)) return run;
+    const why = this.#count({ prompt, run, voter, verdict, proof, key });
     if (why !== undefined) throw new OpsError('denied', why);
     return ledger.run(run.id) ?? run;
   }
@@ -69,7 +70,7 @@ export class Approvals implements ApprovalsPort {
     const emoji = plainEmoji(item.body.emoji);
     const verdict = yes.has(emoji) ? 'approve' : no.has(emoji) ? 'deny' : undefined;
     if (verdict === undefined) return false;
-    const why = this.#count(prompt, run, item.sender, verdict, 'reaction', item);
+    const why = this.#count({ prompt, run, voter: item.sender, verdict, proof: 'reaction', key: item.key, item });
     if (why !== undefined) {
       const address = this.#address(run);
       const heard = prompt.state === 'open' && this.#house.refusals.answerTo(item, address.at) === 'say';
@@ -91,8 +92,13 @@ export class Approvals implements ApprovalsPort {
     const { ledger, clock } = this.#house;
     const event = item.body.kind === 'withdrawn' ? item.body.event : '';
     const [run] = ledger.runsBy({ key: event, states: ['waiting'] }).filter(({ actor }) => actor === item.sender);
-    if (run) this.#runner.cancel(run.id, item.sender, { inbox: [{ id: item.id, state: 'done', run: run.id }] });
-    else ledger.commit({ at: clock.now(), inbox: [{ id: item.id, state: 'done' }] });
+    if (run)
+      return void this.#runner.cancel(run.id, item.sender, { inbox: [{ id: item.id, state: 'done', run: run.id }] });
+    // Not asked about yet: whoever is looking at it finds it gone when they come to ask.
+    const asked = ledger.inboxItem(event);
+    const early = asked?.state === 'new' && asked.sender === item.sender;
+    const gone = early ? [{ id: asked.id, state: 'ignored' as const }] : [];
+    ledger.commit({ at: clock.now(), inbox: [{ id: item.id, state: 'done' }, ...gone] });
   }
 
   #address(run: Run): Address {
@@ -129,14 +135,16 @@ export class Approvals implements ApprovalsPort {
   }
 
   /** Counts a vote in one Change; gives the reason when it doesn't count. */
-  #count(
-    prompt: Prompt,
-    run: Run,
-    voter: UserId,
-    verdict: 'approve' | 'deny',
-    proof: Proof,
-    item?: InboxItem,
-  ): string | undefined {
+  #count(counted: {
+    prompt: Prompt;
+    run: Run;
+    voter: UserId;
+    verdict: 'approve' | 'deny';
+    proof: Proof;
+    key: string | undefined;
+    item?: InboxItem;
+  }): string | undefined {
+    const { prompt, run, voter, verdict, proof, key, item } = counted;
     const { ledger, clock } = this.#house;
     const now = clock.now();
     const result = this.#judge(prompt, run, voter, verdict, proof);
@@ -144,7 +152,7 @@ export class Approvals implements ApprovalsPort {
     const change: Change = {
       at: now,
       prompts: [{ ...prompt, rev: prompt.rev + 1, state: result.state, answeredBy: voter, remindAt: undefined }],
-      votes: [{ prompt: prompt.id, actor: voter, verdict, proof, at: now }],
+      votes: [{ prompt: prompt.id, actor: voter, verdict, proof, inbox: key, at: now }],
       audit: [this.#audit(run, voter, result.state, { code: prompt.code, hash: prompt.planHash, proof })],
       ...(item ? { inbox: [{ id: item.id, state: 'done' as const, run: run.id }] } : {}),
     };

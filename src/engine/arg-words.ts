@@ -48,6 +48,8 @@ function takes(kind: ArgKind, bounds: Bounds): string {
       return 'one word or more';
     case 'flag':
       return 'a switch: it is on when it is written';
+    case 'run':
+      return 'a run such as r1042; !runs lists them';
     case 'word':
     case 'role':
       return 'one word';

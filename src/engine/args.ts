@@ -4,9 +4,10 @@ import { parseDuration } from '#domain/duration.ts';
 import { OpsError } from '#domain/errors.ts';
 import { roles } from '#domain/operators.ts';
 import type { RoomId } from '#domain/rooms.ts';
+import { parseRunName } from '#domain/runs.ts';
 
 /** How the parser reads an argument: what is resolved before the schema sees it, what takes the rest of the line. */
-export type ArgKind = 'word' | 'user' | 'room' | 'rest' | 'words' | 'flag' | 'duration' | 'role' | 'number';
+export type ArgKind = 'word' | 'user' | 'room' | 'rest' | 'words' | 'flag' | 'duration' | 'role' | 'number' | 'run';
 export type ArgMeta = { kind: ArgKind; label: string };
 
 export const argMeta = z.registry<ArgMeta>();
@@ -50,6 +51,8 @@ export const Duration = z
   .string()
   .transform(checked(parseDuration))
   .register(argMeta, { kind: 'duration', label: 'duration' });
+/** `r1042` -> 1042. */
+export const RunId = z.string().transform(checked(parseRunName)).register(argMeta, { kind: 'run', label: 'r1042' });
 export const RoleName = z.enum(roles).register(argMeta, { kind: 'role', label: roles.join('|') });
 
 export const none = z.strictObject({});

@@ -22,6 +22,8 @@ export type Caller = {
   /** The thread in which it was said; in an alert's thread, that is the alert. */
   thread: string | undefined;
   at: EpochMs;
+  /** Of the message: the same one, met again after a crash, has the same. */
+  key?: string;
   signal: AbortSignal;
 };
 
@@ -43,6 +45,8 @@ type Common<A extends z.ZodObject, N extends PortName, W extends PortName> = {
 
 export type QueryDefinition<A extends z.ZodObject, N extends PortName, W extends PortName, D> = Common<A, N, W> & {
   answer(args: z.infer<A>, ports: PortsOf<N, W>, caller: Caller): D | Promise<D>;
+  /** When it stands for another command: that one's line, carried as if its sender had typed it. */
+  becomes?(data: D): { line: string; undoOf: number };
   view(data: D, args: z.infer<A>, ports: Pick<Ports, 'bot' | 'clock'>): Reply;
 };
 
@@ -57,8 +61,8 @@ export type StepDefinition = {
 
 export type EachResult<T> = { failed: Array<{ item: T; why: string }> };
 
-/** For a step with `again: 'look'` that a crash cut off: was it done after all? */
-export type Look<T> = (signal: AbortSignal) => Promise<{ done: true; value: T } | { done: false }>;
+/** For a step with `again: 'look'` that a crash cut off: was it done after all, since it was first begun? */
+export type Look<T> = (signal: AbortSignal, begunAt: EpochMs) => Promise<{ done: true; value: T } | { done: false }>;
 
 /** The hands of `apply`: nothing is done outside a step. */
 export interface RunHands<S extends string> {
@@ -116,6 +120,11 @@ export type ChangeDefinition<
   ): Promise<Prepared<z.infer<P>, F>> | Prepared<z.infer<P>, F>;
   describe(plan: z.infer<P>, facts: F, ports: Pick<Ports, 'bot' | 'clock'>): Reply;
   apply(plan: z.infer<P>, ports: PortsOf<N, W>, run: RunHands<S>): Promise<Reply>;
+  /**
+   * After a crash that is not resumed: starts again what must not stay stopped. Reads `done` steps, repeats nothing, and
+   * says in a line what it did.
+   */
+  makeSafe?(plan: z.infer<P>, ports: PortsOf<N, W>, run: { done(key: S): boolean }): Promise<Line | undefined>;
   /** The command that undoes it, ready to type. */
   inverse?(plan: z.infer<P>): string;
 };

@@ -9,9 +9,16 @@ import { type Run, runName, type Step } from '#domain/runs.ts';
 import type { ChangeCommand, EachResult, Look, RunHands } from './command.ts';
 
 const maxKeptBytes = 4096;
+const memoryRetryMs = 1000;
+// `unknown`: people have looked, and let it be done again.
+const unsure = new Set(['begun', 'unknown']);
 
 /** What the door has to know of a run at work. */
-export type HandsEvents = { progress(done: number, total: number | undefined, what: string): void };
+export type HandsEvents = {
+  progress(done: number, total: number | undefined, what: string): void;
+  /** The memory takes nothing; it is tried again each second. */
+  waits(error: OpsError): void;
+};
 
 /** The hands of `apply`: every act is a recorded step, so that a crash at any point is met with knowledge. */
 export class Hands implements RunHands<string> {
@@ -25,11 +32,17 @@ export class Hands implements RunHands<string> {
   readonly failures: string[] = [];
   /** A step that was cut off and may not be done again by itself: the run ends as `interrupted`. */
   cutOff: OpsError | undefined;
+  /** The memory did not take a step: nothing more is begun, and the run goes on from what is on disk. */
+  forgot: OpsError | undefined;
+  readonly #name: string;
   readonly #command: ChangeCommand;
   readonly #ledger: Ledger;
   readonly #clock: Clock;
   readonly #events: HandsEvents;
+  readonly #crash: (point: string) => void;
   readonly #steps: Map<string, Step>;
+  /** Steps that were skipped while the memory took nothing. */
+  #unwritten: Step[] = [];
 
   constructor(input: {
     run: Run;
@@ -38,16 +51,20 @@ export class Hands implements RunHands<string> {
     clock: Clock;
     signal: AbortSignal;
     events: HandsEvents;
+    /** Called at each crash point, between an act and its record: a test ends the process there. */
+    crash?: (point: string) => void;
   }) {
     this.id = input.run.id;
     this.actor = input.run.actor;
     const prompt = input.ledger.prompt({ run: input.run.id });
     this.approver = prompt?.need === 'two-person' && prompt.state === 'granted' ? prompt.answeredBy : undefined;
     this.signal = input.signal;
+    this.#name = input.run.command;
     this.#command = input.command;
     this.#ledger = input.ledger;
     this.#clock = input.clock;
     this.#events = input.events;
+    this.#crash = input.crash ?? (() => {});
     this.#steps = new Map(input.ledger.steps(input.run.id).map((step) => [step.key, step]));
   }
 
@@ -66,7 +83,7 @@ export class Hands implements RunHands<string> {
     for (const key of Object.keys(this.#command.steps)) {
       const state = this.#steps.get(key)?.state;
       if (state === 'skipped') continue;
-      const list = state === 'done' ? tally.done : state === 'begun' ? tally.unsure : tally.left;
+      const list = state === 'done' ? tally.done : unsure.has(state ?? '') ? tally.unsure : tally.left;
       list.push(this.titleOf(key));
     }
     return tally;
@@ -78,12 +95,29 @@ export class Hands implements RunHands<string> {
     return declared;
   }
 
-  #write(step: Step): void {
-    this.#ledger.commit({ at: this.#clock.now(), steps: [step] });
+  /** Waits while the memory takes nothing (a full disk): what was done is known here, and must not be done again. */
+  async #write(step: Step): Promise<void> {
+    for (;;) {
+      try {
+        this.#ledger.commit({ at: this.#clock.now(), steps: [...this.#unwritten, step] });
+        break;
+      } catch (error) {
+        this.forgot = asOpsError(error);
+        if (this.forgot.kind !== 'unavailable' || this.signal.aborted) throw this.forgot;
+        this.#events.waits(this.forgot);
+        await this.#clock.sleep(memoryRetryMs, this.signal).catch(() => {});
+      }
+    }
+    this.forgot = undefined;
+    this.#unwritten = [];
     this.#steps.set(step.key, step);
   }
 
-  #begin(key: string, total?: number): Step {
+  done(key: string): boolean {
+    return this.#steps.get(key)?.state === 'done';
+  }
+
+  async #begin(key: string, total?: number): Promise<Step> {
     const known = this.#steps.get(key);
     if (this.signal.aborted) throw new OpsError('cancelled', `Stopped before: ${this.titleOf(key)}.`);
     // Also one that failed: it may have been done all the same.
@@ -104,13 +138,13 @@ export class Hands implements RunHands<string> {
       begunAt: known?.begunAt ?? this.#clock.now(),
       endedAt: undefined,
     };
-    this.#write(step);
+    await this.#write(step);
     return step;
   }
 
-  #fail(step: Step, error: unknown): OpsError {
+  async #fail(step: Step, error: unknown): Promise<OpsError> {
     const ops = asOpsError(error);
-    this.#write({ ...step, state: 'failed', error: `${ops.kind}: ${ops.message}`, endedAt: this.#clock.now() });
+    await this.#write({ ...step, state: 'failed', error: `${ops.kind}: ${ops.message}`, endedAt: this.#clock.now() });
     return ops;
   }
 
@@ -121,23 +155,25 @@ export class Hands implements RunHands<string> {
     const keep = declared.keep ?? true;
     const known = this.#steps.get(key);
     if (known?.state === 'done' && keep) return known.kept as T;
-    const step = this.#begin(key);
+    const step = await this.#begin(key);
     let result: T;
     try {
       const cutOff = known !== undefined && known.state !== 'done' && declared.again === 'look';
-      const seen = cutOff && options.look ? await options.look(this.signal) : { done: false as const };
+      const seen = cutOff && options.look ? await options.look(this.signal, step.begunAt) : { done: false as const };
+      this.#crash(`${this.#name}.${key}:before`);
       result = seen.done ? seen.value : await act(this.signal);
+      this.#crash(`${this.#name}.${key}:after`);
     } catch (error) {
-      throw this.#fail(step, error);
+      throw await this.#fail(step, error);
     }
     const kept = keep && result !== undefined ? (result as Json) : undefined;
     if (kept !== undefined && Buffer.byteLength(canonicalJson(kept)) > maxKeptBytes) {
-      throw this.#fail(
+      throw await this.#fail(
         step,
         new OpsError('internal', `The result of step "${key}" is above 4 KB.`, { effect: 'done' }),
       );
     }
-    this.#write({ ...step, state: 'done', kept, endedAt: this.#clock.now() });
+    await this.#write({ ...step, state: 'done', kept, endedAt: this.#clock.now() });
     return result;
   }
 
@@ -146,7 +182,7 @@ export class Hands implements RunHands<string> {
       return await this.step(key, act);
     } catch (error) {
       const ops = asOpsError(error);
-      if (ops.kind === 'cancelled' || ops.kind === 'internal') throw ops;
+      if (ops.kind === 'cancelled' || ops.kind === 'internal' || ops === this.forgot) throw ops;
       this.failures.push(`${this.titleOf(key)}: ${ops.message}`);
       return undefined;
     }
@@ -161,23 +197,26 @@ export class Hands implements RunHands<string> {
     const known = this.#steps.get(key);
     if (known?.state === 'done') return { failed: [] };
     // What had failures begins again from the top, lest they be forgotten: each act is declared repeatable.
-    let step = this.#begin(key, items.length);
+    let step = await this.#begin(key, items.length);
     const from = known?.error === undefined ? step.cursor : 0;
-    const stopped = (): OpsError => this.#fail(step, new OpsError('cancelled', `Stopped in: ${this.titleOf(key)}.`));
+    const stopped = (): Promise<OpsError> =>
+      this.#fail(step, new OpsError('cancelled', `Stopped in: ${this.titleOf(key)}.`));
     const parallel = options.parallel ?? 1;
     const failed: Array<{ item: T; why: string }> = [];
     for (let at = from; at < items.length; at += parallel) {
-      if (this.signal.aborted) throw stopped();
+      if (this.signal.aborted) throw await stopped();
       const chunk = items.slice(at, at + parallel);
+      this.#crash(`${this.#name}.${key}:before`);
       const results = await Promise.allSettled(chunk.map((item) => act(item, this.signal)));
+      this.#crash(`${this.#name}.${key}:after`);
       // What the stop itself cut off is no failure of the item.
-      if (this.signal.aborted && results.some((result) => result.status === 'rejected')) throw stopped();
+      if (this.signal.aborted && results.some((result) => result.status === 'rejected')) throw await stopped();
       results.forEach((result, index) => {
         if (result.status === 'rejected') failed.push({ item: chunk[index]!, why: asOpsError(result.reason).message });
       });
       const error = failed.length > 0 ? `${failed.length} failed` : undefined;
       step = { ...step, cursor: Math.min(items.length, at + parallel), error };
-      this.#write(step);
+      await this.#write(step);
       this.progress(step.cursor, items.length, this.titleOf(key));
     }
     const names = failed.map(({ item, why }) => `${options.name?.(item) ?? String(item)} (${why})`);
@@ -185,26 +224,31 @@ export class Hands implements RunHands<string> {
       this.failures.push(
         `${this.titleOf(key)}: ${failed.length} of ${items.length} failed: ${names.slice(0, 5).join('; ')}`,
       );
-      this.#fail(step, new OpsError('unavailable', names.join('; ').slice(0, 1000)));
-    } else this.#write({ ...step, state: 'done', endedAt: this.#clock.now() });
+      await this.#fail(step, new OpsError('unavailable', names.join('; ').slice(0, 1000)));
+    } else await this.#write({ ...step, state: 'done', endedAt: this.#clock.now() });
     return { failed };
   }
 
   skip(key: string, why: string): void {
     this.#declared(key);
     const at = this.#clock.now();
-    this.#write({
+    const none = { cursor: 0, total: undefined, kept: undefined };
+    const step: Step = {
+      ...none,
+      state: 'skipped',
       run: this.id,
       key,
       attempt: 1,
-      state: 'skipped',
-      cursor: 0,
-      total: undefined,
-      kept: undefined,
       error: why,
       begunAt: at,
       endedAt: at,
-    });
+    };
+    this.#steps.set(key, step);
+    try {
+      this.#ledger.commit({ at, steps: [step] });
+    } catch {
+      this.#unwritten.push(step);
+    }
   }
 
   progress(done: number, total: number | undefined, what = ''): void {

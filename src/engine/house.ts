@@ -36,6 +36,8 @@ export type House = {
   settings: DoorSettings;
   ports: (site: string) => SitePorts;
   refusals: Refusals;
+  /** Tests end the process here, at a named point. */
+  crash?: (point: string) => void;
 };
 
 /** Where the answer to an item goes; a schedule's goes into the ops room. */

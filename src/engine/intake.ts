@@ -1,6 +1,7 @@
 import type { Approvals } from './approvals.ts';
 import type { Door } from './door.ts';
 import type { House } from './house.ts';
+import { listLate } from './late-list.ts';
 import { Leaks } from './leaks.ts';
 import { asOpsError } from '#domain/errors.ts';
 import type { InboxItem } from '#domain/inbox.ts';
@@ -45,7 +46,7 @@ export class Intake {
     signal.addEventListener('abort', () => this.wake(), { once: true });
     while (!signal.aborted) {
       this.#woken = false;
-      const items = this.#house.ledger.newItems(parallel * 2).filter((item) => !this.#working.has(item.id));
+      const items = this.#fresh();
       for (const item of items.slice(0, parallel - this.#working.size)) {
         const work = this.#one(item).finally(() => {
           this.#working.delete(item.id);
@@ -64,6 +65,19 @@ export class Intake {
       timer.abort();
     }
     await Promise.allSettled(this.#working.values());
+  }
+
+  /** What is new and nobody works on yet; what came too late is listed, all of it at once. */
+  #fresh(): InboxItem[] {
+    const busy = (id: number): boolean => this.#working.has(id);
+    const look = (): InboxItem[] => this.#house.ledger.newItems(parallel * 2).filter(({ id }) => !busy(id));
+    const items = look();
+    try {
+      return listLate(this.#house, this.#door, items, busy) ? look() : items;
+    } catch (error) {
+      this.#house.log.error({ cause: asOpsError(error).message }, 'what came too late could not be listed yet');
+      return [];
+    }
   }
 
   async #one(item: InboxItem): Promise<void> {

@@ -8,7 +8,13 @@ import { argumentProblem } from './arg-words.ts';
 import type { Command } from './command.ts';
 import { normaliseWord, splitWords, type Word } from './words.ts';
 
-export type Typed = { name: string; command: Command; args: { [key: string]: Json }; dryRun: boolean };
+export type Typed = {
+  name: string;
+  command: Command;
+  args: { [key: string]: Json };
+  dryRun: boolean;
+  undoOf?: number | undefined;
+};
 export type Parsed =
   | { kind: 'none' }
   | { kind: 'unknown'; word: string; near: string[] }

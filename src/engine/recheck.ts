@@ -4,7 +4,7 @@ import { roleAtLeast } from '#domain/operators.ts';
 import { stronger } from '#domain/policy.ts';
 import type { Prompt } from '#domain/prompts.ts';
 import { locksOf, type Run } from '#domain/runs.ts';
-import type { ChangeCommand } from './command.ts';
+import type { ChangeCommand, Prepared } from './command.ts';
 import { type House, permit, portsFor, roleOf } from './house.ts';
 import { checkArgs, parseContext } from './parse.ts';
 import { shapeOf } from './shape.ts';
@@ -17,26 +17,14 @@ export async function recheck(
   house: House,
   { run, prompt, command }: { run: Run; prompt: Prompt; command: ChangeCommand | undefined },
 ): Promise<void> {
-  const ports = house.ports(run.site);
   if (!command || shapeOf(command) !== run.shape) {
     throw new OpsError('conflict', 'The bot was upgraded since this was asked; type the command again.');
   }
-  const context = parseContext(ports.bot);
-  const typed = { name: run.command, command, args: run.args, dryRun: false };
-  const caller = {
-    user: run.actor,
-    role: roleOf(house, run.site, run.actor, run.proof),
-    proof: run.proof,
-    room: run.where?.room,
-    thread: run.where?.thread,
-    at: run.madeAt,
-    signal: AbortSignal.timeout(timeoutMs),
-  };
-  const args = checkArgs(typed, house.catalogue, context);
-  const again = await inTime(house, Promise.resolve(command.prepare(args, portsFor(command, ports), caller)));
+  // What goes on after a crash has moved the world by its own steps: then only who may is asked again.
+  const again = run.begunAt === undefined ? await prepareAgain(house, run, command) : undefined;
   const rule = house.catalogue.ruleOf(run.command, command);
   const { site, actor, proof, breakGlass } = run;
-  const decision = permit(house, { site, actor, proof, rule, touches: again.touches, breakGlass });
+  const decision = permit(house, { site, actor, proof, rule, touches: again?.touches ?? run.touches, breakGlass });
   if (!decision.allow) throw new OpsError('denied', decision.why);
   if (
     stronger(prompt.need, decision.need) !== prompt.need ||
@@ -47,12 +35,30 @@ export async function recheck(
     });
   }
   if (
-    hashOf([run.command, command.plan.parse(again.plan)]) !== prompt.planHash ||
     hashOf([run.command, run.plan]) !== prompt.planHash ||
-    hashOf(locksOf(again.touches).sort()) !== hashOf(locksOf(run.touches).sort())
+    (again && hashOf([run.command, command.plan.parse(again.plan)]) !== prompt.planHash) ||
+    (again && hashOf(locksOf(again.touches).sort()) !== hashOf(locksOf(run.touches).sort()))
   ) {
     throw new OpsError('conflict', 'Things changed since the question was asked, so nothing was done.', {
       hint: 'Type the command again to see how it stands now.',
     });
   }
+}
+
+async function prepareAgain(house: House, run: Run, command: ChangeCommand): Promise<Prepared<unknown, unknown>> {
+  const ports = house.ports(run.site);
+  const context = parseContext(ports.bot);
+  const typed = { name: run.command, command, args: run.args, dryRun: false };
+  const caller = {
+    user: run.actor,
+    role: roleOf(house, run.site, run.actor, run.proof),
+    proof: run.proof,
+    room: run.where?.room,
+    thread: run.where?.thread,
+    at: run.madeAt,
+    key: run.key,
+    signal: AbortSignal.timeout(timeoutMs),
+  };
+  const args = checkArgs(typed, house.catalogue, context);
+  return inTime(house, Promise.resolve(command.prepare(args, portsFor(command, ports), caller)));
 }

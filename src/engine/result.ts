@@ -33,7 +33,12 @@ export function endReply(input: {
   const repeatable = Object.values(input.command?.steps ?? {}).every((step) => step.again !== 'never');
   if (unfinished && input.typed)
     offers.push({ text: repeatable ? 'Finish it (safe to repeat)' : 'Ask for it again', command: input.typed });
-  if (run.state === 'interrupted') offers.push({ text: 'See what was done', command: `run ${runName(run.id)}` });
+  if (run.state === 'interrupted') {
+    const id = runName(run.id);
+    offers.push({ text: 'See what was done', command: `run ${id}` });
+    offers.push({ text: 'Go on from there', command: `run continue ${id}` });
+    offers.push({ text: 'Leave it as it is', command: `run abandon ${id}` });
+  }
   const inverse = run.state === 'done' || run.state === 'partial' ? input.command?.inverse?.(run.plan) : undefined;
   if (inverse !== undefined) offers.push({ text: 'Undo', command: inverse });
   const took =

@@ -1,39 +1,29 @@
 import type { UserId } from '#domain/accounts.ts';
-import type { AuditEntry } from '#domain/audit.ts';
-import type { Json } from '#domain/canonical.ts';
 import { asOpsError, causeOf, OpsError } from '#domain/errors.ts';
 import type { Change } from '#domain/ledger.ts';
 import type { Reply } from '#domain/messages.ts';
-import { advance, hasEnded, locksOf, outcomeOf, type Run, runName, type RunState } from '#domain/runs.ts';
+import { advance, hasEnded, locksOf, type Run, runName, type RunState } from '#domain/runs.ts';
 import type { ChangeCommand } from './command.ts';
 import { Hands, type HandsEvents } from './hands.ts';
 import { type House, portsFor } from './house.ts';
-import { typedLine } from './parse.ts';
 import { recheck } from './recheck.ts';
-import { endReply } from './result.ts';
+import { makeSafe } from './make-safe.ts';
+import { findRun } from './resume-run.ts';
+import { addressOf, type Ending, endChange, runAudit, sayProgress, signOf } from './run-end.ts';
 import { shapeOf } from './shape.ts';
 import { signOfLifeMs } from './sign-of-life.ts';
-import { type Address, laneOf, react, say, signAbout, signOfLife, takeBack } from './speak.ts';
+import { react, signOfLife } from './speak.ts';
 
 const firstProgressMs = 3000;
 const progressEveryMs = 3000;
-const marks: Partial<Record<RunState, string>> = { done: '✅', partial: '⚠️', interrupted: '⚠️' };
-
-/** What the end of a run can tell beside its state. */
-type Ending = {
-  hands?: Hands;
-  reply?: Reply | undefined;
-  /** The outbox row of the ⏳, to be taken back. */
-  sign?: number | undefined;
-  /** Goes into the same Change: the answer that ended it. */
-  also?: Pick<Change, 'inbox' | 'prompts' | 'votes' | 'audit'>;
-};
 type Active = { run: Run; abort: AbortController; sign: number | undefined; saidAtMs: number; work: Promise<void> };
 
 /** Carries a run from its begin to its end, also over a crash: recheck, apply by steps, settle. */
 export class Runner {
   readonly #house: House;
   readonly #active = new Map<number, Active>();
+  readonly #stuck = new Map<number, () => void>();
+  readonly #complained = new Set<number>();
   #closing = false;
 
   constructor(house: House) {
@@ -45,30 +35,6 @@ export class Runner {
     return command?.kind === 'change' ? command : undefined;
   }
 
-  #address(run: Run): Address {
-    const where = run.where ?? { room: this.#house.ports(run.site).bot.opsRoom, thread: undefined, event: undefined };
-    return {
-      site: run.site,
-      where,
-      lane: laneOf(run.key),
-      about: { kind: 'run', id: run.id },
-      at: this.#house.clock.now(),
-    };
-  }
-
-  #audit(run: Run, outcome: string, detail: Json): AuditEntry {
-    return {
-      at: this.#house.clock.now(),
-      actor: run.actor,
-      site: run.site,
-      run: run.id,
-      incident: undefined,
-      act: run.command,
-      outcome,
-      detail,
-    };
-  }
-
   /** Commits the begin of a run (intent before the act) and works on it. Throws `conflict` when a lock is held. */
   start(run: Run, change: Change): void {
     const takeLocks = locksOf(run.touches).map((target) => ({ target, run: run.id }));
@@ -78,16 +44,29 @@ export class Runner {
 
   /** After the yes: is the world still as it was described? Then begin. Never rejects. */
   async proceed(id: number): Promise<void> {
-    await this.#proceed(id).catch((error: unknown) => this.#noteStuck(id, error));
+    await this.#proceed(id).catch((error: unknown) => this.#stick(id, error, () => void this.proceed(id)));
   }
 
-  /** The memory takes nothing (a full disk): the run is found again at the next start. */
-  #noteStuck(run: number, error: unknown): void {
-    const ops = asOpsError(error);
-    this.#house.log.error(
-      { run, why: ops.message, cause: causeOf(ops) },
-      'a run could not be settled; it is kept for the next start',
-    );
+  /** The memory takes nothing (a full disk): what could not be written is tried again each second. */
+  #stick(run: number, error: unknown, again: () => void): void {
+    this.#complain(run, asOpsError(error));
+    if (!this.#closing) this.#stuck.set(run, again);
+  }
+
+  #complain(run: number, ops: OpsError): void {
+    if (this.#complained.has(run)) return;
+    this.#complained.add(run);
+    const cause = causeOf(ops);
+    this.#house.log.error({ run, why: ops.message, cause }, 'a run could not be settled; it is tried again');
+  }
+
+  /** Called every second: makes up for what the memory did not take. */
+  tick(): void {
+    for (const [run, again] of this.#stuck) {
+      if (this.#closing || this.#active.has(run)) continue;
+      this.#stuck.delete(run);
+      this.#calmly(run, again);
+    }
   }
 
   async #proceed(id: number): Promise<void> {
@@ -99,7 +78,7 @@ export class Runner {
       await recheck(this.#house, { run, prompt, command: this.#command(run) });
       this.start(advance(run, 'running', { begunAt: clock.now() }), {
         at: clock.now(),
-        audit: [this.#audit(run, 'begun', { plan: run.plan, hash: run.planHash })],
+        audit: [runAudit(this.#house, run, 'begun', { plan: run.plan, hash: run.planHash })],
       });
     } catch (error) {
       // Cancelled while it was looked at again: then it has ended already.
@@ -113,13 +92,17 @@ export class Runner {
     const active: Active = {
       run,
       abort: new AbortController(),
-      sign: this.#signOf(run),
+      sign: signOf(this.#house, run),
       saidAtMs: 0,
       work: Promise.resolve(),
     };
     this.#active.set(run.id, active);
     active.work = this.#apply(active)
-      .catch((error: unknown) => this.#noteStuck(run.id, error))
+      .catch((error: unknown) =>
+        this.#stick(run.id, error, () =>
+          this.#pickUp(run.id, 'The bot could not write its memory in the middle of this.'),
+        ),
+      )
       .finally(() => this.#active.delete(run.id));
   }
 
@@ -127,8 +110,10 @@ export class Runner {
     const { ledger, clock } = this.#house;
     const progress: HandsEvents['progress'] = (done, total, what) =>
       active && this.#progress(active, done, total, what);
+    const waits: HandsEvents['waits'] = (error) => this.#complain(run.id, error);
     const signal = active?.abort.signal ?? AbortSignal.abort();
-    return new Hands({ run, command, ledger, clock, signal, events: { progress } });
+    const { crash } = this.#house;
+    return new Hands({ run, command, ledger, clock, signal, events: { progress, waits }, ...(crash ? { crash } : {}) });
   }
 
   async #apply(active: Active): Promise<void> {
@@ -144,84 +129,79 @@ export class Runner {
       .sleep(signOfLifeMs, timer.signal)
       .then(() => this.#sign(active))
       .catch(() => {});
+    let reply: Reply | undefined;
+    let ops: OpsError | undefined;
     try {
       const ports = this.#house.ports(run.site);
-      const reply = await command.apply(run.plan, portsFor(command, ports), hands);
-      this.end(active.run, hands.failures.length > 0 ? 'partial' : 'done', undefined, {
-        hands,
-        reply,
-        sign: active.sign,
-      });
+      reply = await command.apply(run.plan, portsFor(command, ports), hands);
     } catch (error) {
-      if (this.#closing) return;
-      const ops = asOpsError(error);
-      if (ops.kind === 'internal') log.error({ run: run.id, cause: ops.cause ?? ops }, 'a run failed by a bug');
-      const begun = hands.begun || hands.failures.length > 0;
-      const unbegun = ops.kind === 'cancelled' && active.run.state === 'stopping' ? 'cancelled' : 'failed';
-      const state = ops === hands.cutOff ? 'interrupted' : begun ? 'partial' : unbegun;
-      this.end(active.run, state, ops, { hands, sign: active.sign });
+      ops = asOpsError(error);
     } finally {
       timer.abort();
     }
+    // Its steps are on disk as far as the memory took them: it goes on from there.
+    if (hands.forgot) throw hands.forgot;
+    if (ops && this.#closing) return;
+    if (ops?.kind === 'internal') log.error({ run: run.id, cause: ops.cause ?? ops }, 'a run failed by a bug');
+    this.#finish(active, hands, ops, reply);
   }
 
-  #signOf = (run: Run): number | undefined => signAbout(this.#house.ledger, { kind: 'run', id: run.id });
+  #finish(active: Active, hands: Hands, ops: OpsError | undefined, reply: Reply | undefined): void {
+    const begun = hands.begun || hands.failures.length > 0;
+    const unbegun = ops?.kind === 'cancelled' && active.run.state === 'stopping' ? 'cancelled' : 'failed';
+    const failed = ops !== undefined && ops === hands.cutOff ? 'interrupted' : begun ? 'partial' : unbegun;
+    const state = ops ? failed : hands.failures.length > 0 ? 'partial' : 'done';
+    const end = (): void => this.end(active.run, state, ops, { hands, reply, sign: active.sign });
+    try {
+      end();
+    } catch (error) {
+      this.#stick(active.run.id, error, end);
+    }
+  }
 
   #sign(active: Active): void {
     const event = active.run.where?.event;
     if (event === undefined || active.sign !== undefined || !this.#active.has(active.run.id) || this.#closing) return;
-    const row = react(this.#house.ledger, this.#address(active.run), signOfLife, { event });
-    active.sign = row.id;
+    const row = react(this.#house.ledger, addressOf(this.#house, active.run), signOfLife, { event });
     this.#house.ledger.commit({ at: this.#house.clock.now(), outbox: [row] });
+    active.sign = row.id;
   }
 
   /** One message, edited at most every 3 s; the last edit carries the result. */
   #progress(active: Active, done: number, total: number | undefined, what: string): void {
-    const { clock, ledger } = this.#house;
-    const { run } = active;
+    const { clock, log } = this.#house;
     const now = clock.now();
-    if (this.#closing || now - (run.begunAt ?? now) < firstProgressMs || now - active.saidAtMs < progressEveryMs)
-      return;
+    const begunAt = active.run.begunAt ?? now;
+    if (this.#closing || now - begunAt < firstProgressMs || now - active.saidAtMs < progressEveryMs) return;
     active.saidAtMs = now;
-    const address = this.#address(run);
-    const share = total ? ` ${Math.floor((100 * done) / total)} %` : '';
-    const reply: Reply = { title: [`⏳ ${run.command}: ${what}${share}`, ` (${runName(run.id)})`] };
-    const mark = { kind: 'reply' as const, command: run.command, run: runName(run.id), outcome: 'waiting' as const };
-    const row = say(ledger, address, reply, mark, { replaces: run.message, collapse: `progress:${run.id}` });
-    active.run = { ...run, rev: run.rev + 1, message: run.message ?? row.id };
-    ledger.commit({ at: now, runs: [active.run], outbox: [row] });
+    try {
+      active.run = sayProgress(this.#house, active.run, { done, total, what });
+    } catch (error) {
+      log.warn({ run: active.run.id, why: asOpsError(error).message }, 'how far a run is could not be said');
+    }
   }
 
-  /** Ends a run, says how, and writes it down: one Change. */
-  end(run: Run, state: RunState, error?: OpsError, ending: Ending = {}): void {
-    const { ledger, clock, settings } = this.#house;
-    const ended = advance(run, state, { endedAt: clock.now(), reason: error?.message ?? ending.hands?.failures[0] });
-    const address = this.#address(run);
+  /** Leaves an interrupted run as it is. Throws `notFound` or `conflict`. */
+  abandon(id: number, by: UserId): Run {
+    const run = findRun(this.#house, id);
+    if (run.state !== 'interrupted') {
+      throw new OpsError(
+        'conflict',
+        `Run ${runName(id)} is ${run.state}; only an interrupted one can be left as it is.`,
+      );
+    }
     const command = this.#command(run);
-    const typed = command && typedLine(run.command, command, run.args);
-    const { hands, sign = this.#signOf(run), also } = ending;
-    const reply = endReply({ run: ended, error, hands, reply: ending.reply, typed, prefix: settings.prefix, command });
-    const mark = { kind: 'reply' as const, command: run.command, run: runName(run.id), outcome: outcomeOf(state) };
-    const event = run.where?.event;
-    ledger.commit({
-      ...also,
-      at: clock.now(),
-      runs: [ended],
-      releaseLocksOf: [run.id],
-      audit: [
-        ...(also?.audit ?? []),
-        this.#audit(run, state, {
-          ...(error ? { error: error.message, kind: error.kind, effect: error.effect } : {}),
-          ...(hands && hands.failures.length > 0 ? { failures: hands.failures } : {}),
-          steps: ledger.steps(run.id).map((step) => [step.key, step.state, step.attempt]),
-        }),
-      ],
-      outbox: [
-        say(ledger, address, reply, mark, { replaces: run.message, collapse: `progress:${run.id}` }),
-        ...(event === undefined ? [] : [react(ledger, address, marks[state] ?? '❌', { event })]),
-        ...(sign === undefined ? [] : [takeBack(ledger, address, sign)]),
-      ],
-    });
+    const error = new OpsError('cancelled', `${by} leaves it as it is.`);
+    this.end(run, 'partial', error, command ? { hands: this.#hands(run, command) } : {});
+    return findRun(this.#house, id);
+  }
+
+  /** Ends a run, says how, and writes it down: one Change. One that went on after a crash is never taken for not begun. */
+  end(run: Run, state: RunState, error?: OpsError, ending: Ending = {}): void {
+    const begun = run.state === 'waiting' && run.begunAt !== undefined;
+    if (begun && state !== 'interrupted') return this.end(run, 'interrupted', error, ending);
+    this.#house.ledger.commit(endChange(this.#house, this.#command(run), { run, state, error, ending }));
+    this.#complained.delete(run.id);
   }
 
   /** Ends a waiting run, or asks a running one to stop at its next step. Throws `notFound` or `conflict`. */
@@ -233,8 +213,9 @@ export class Runner {
     const active = this.#active.get(id);
     if (run.state === 'stopping') return run;
     if (active && run.state === 'running') {
-      active.run = advance(run, 'stopping', { reason: `stopped by ${by}` });
-      ledger.commit({ at: clock.now(), runs: [active.run], audit: [this.#audit(run, 'stopping', { by })] });
+      const stopping = advance(run, 'stopping', { reason: `stopped by ${by}` });
+      ledger.commit({ at: clock.now(), runs: [stopping], audit: [runAudit(this.#house, run, 'stopping', { by })] });
+      active.run = stopping;
       active.abort.abort(new OpsError('cancelled', `Stopped by ${by}.`));
       return active.run;
     }
@@ -252,25 +233,44 @@ export class Runner {
   recover(): void {
     const { ledger, log } = this.#house;
     for (const run of ledger.runsBy({ states: ['running', 'stopping'] })) {
-      const command = this.#command(run);
-      const fits = command !== undefined && shapeOf(command) === run.shape && run.state === 'running';
-      log.info({ run: run.id, command: run.command, fits }, 'found a run that a crash cut off');
-      if (fits && command.afterCrash !== 'report') {
-        if (command.afterCrash === 'restart') this.#forgetSteps(run);
-        this.#work(run);
-      } else {
-        const error = new OpsError('conflict', 'The bot was stopped in the middle of this.', { effect: 'unknown' });
-        this.end(run, 'interrupted', error, command ? { hands: this.#hands(run, command) } : {});
-      }
+      log.info({ run: run.id, command: run.command }, 'found a run that a crash cut off');
+      this.#calmly(run.id, () => this.#pickUp(run.id, 'The bot was stopped in the middle of this.'));
     }
     for (const run of ledger.runsBy({ states: ['waiting'] })) {
       const state = ledger.prompt({ run: run.id })?.state;
       if (state === 'granted') void this.proceed(run.id);
       else if (state !== 'open') {
         const ended = state === 'denied' || state === 'expired' ? state : 'cancelled';
-        this.end(run, ended, new OpsError('cancelled', `The question was ${ended}; nothing was done.`));
+        const error = new OpsError('cancelled', `The question was ${ended}; nothing was done.`);
+        this.#calmly(run.id, () => this.end(run, ended, error));
       }
     }
+  }
+
+  #calmly(run: number, work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#stick(run, error, work);
+    }
+  }
+
+  #pickUp(id: number, why: string): void {
+    const run = this.#house.ledger.run(id);
+    if (run?.state !== 'running' && run?.state !== 'stopping') return;
+    const command = this.#command(run);
+    const fits = command !== undefined && shapeOf(command) === run.shape && run.state === 'running';
+    if (fits && command.afterCrash !== 'report') {
+      if (command.afterCrash === 'restart') this.#forgetSteps(run);
+      return this.#work(run);
+    }
+    const hands = command && this.#hands(run, command);
+    const end = (): void => {
+      const error = new OpsError('conflict', why, { effect: 'unknown' });
+      this.end(run, 'interrupted', error, hands ? { hands } : {});
+    };
+    if (!command?.makeSafe || !hands) return end();
+    void makeSafe(this.#house, { run, command, hands }).then(() => this.#calmly(run.id, end));
   }
 
   #forgetSteps(run: Run): void {

@@ -1,5 +1,6 @@
-import type { Account } from '#domain/accounts.ts';
-import type { RosterStatus } from '#domain/roster.ts';
+import type { Account, UserId } from '#domain/accounts.ts';
+import { asOpsError } from '#domain/errors.ts';
+import type { Roster, RosterStatus } from '#domain/roster.ts';
 
 /** Why somebody can't; undefined: they can. */
 export type Access = { login: string | undefined; read: string | undefined; call: string | undefined };
@@ -39,4 +40,25 @@ export function access(account: Account, status: RosterStatus | undefined, banne
       : `the application says ${status}: they must be active to join calls`;
   const call = closed ?? (banned ? 'they are kept out of calls' : application);
   return { login: closed, read: closed, call };
+}
+
+/**
+ * What taking somebody out changes in the application, in words, and whether anything is left to change. An application
+ * that is down keeps nobody in chat.
+ */
+export async function inApplication(
+  user: UserId,
+  roster: Roster | undefined,
+): Promise<{ said: string; left: boolean }> {
+  if (roster === undefined) return { said: 'not known there', left: false };
+  try {
+    const person = await roster.findByMatrix(user);
+    if (person === undefined) return { said: 'not known there', left: false };
+    const { projects } = await roster.snapshot(person.id);
+    const count = `${projects.length} project${projects.length === 1 ? '' : 's'}`;
+    const left = person.status !== 'suspended' || projects.length > 0;
+    return { said: left ? `${person.rawStatus} → suspended, ${count} taken` : `${person.rawStatus} already`, left };
+  } catch (error) {
+    return { said: `cannot be asked, so this will be left to do: ${asOpsError(error).message}`, left: true };
+  }
 }

@@ -13,12 +13,12 @@ const codeIn = (text: string): string => text.trim().replaceAll(/^[^0-9a-z]+|[^0
 export async function answerQuestion(
   code: string | undefined,
   approvals: Approvals,
-  { user, proof }: Caller,
+  { user, proof, key }: Caller,
   verdict: 'approve' | 'deny',
 ): Promise<Answered> {
   const given = code === undefined ? '' : codeIn(code);
   if (given === '') return { open: approvals.answerable(user, proof) };
-  return { run: await approvals.vote(given, user, verdict, proof), by: user };
+  return { run: await approvals.vote(given, user, verdict, proof, key), by: user };
 }
 
 /** Which question could be meant, with the line that answers it. */

@@ -1,11 +1,11 @@
 -- Times are unix milliseconds UTC. JSON columns are canonical JSON. `site` is everywhere, also where only one occurs yet.
-CREATE TABLE position (stream TEXT PRIMARY KEY, position TEXT NOT NULL) STRICT;
+CREATE TABLE position (stream TEXT PRIMARY KEY, position TEXT NOT NULL, at INTEGER) STRICT;
 CREATE TABLE room_facts (room TEXT PRIMARY KEY, facts TEXT NOT NULL) STRICT;
 
 CREATE TABLE inbox (
   id INTEGER PRIMARY KEY, source TEXT NOT NULL, key TEXT NOT NULL, site TEXT NOT NULL, room TEXT, thread TEXT,
   sender TEXT NOT NULL, device TEXT, proof TEXT NOT NULL, body TEXT NOT NULL, sent_at INTEGER NOT NULL,
-  taken_at INTEGER NOT NULL, state TEXT NOT NULL, run INTEGER,
+  taken_at INTEGER NOT NULL, late_ms INTEGER NOT NULL, state TEXT NOT NULL, run INTEGER,
   UNIQUE (source, key)
 ) STRICT;
 CREATE INDEX inbox_open ON inbox (id) WHERE state = 'new';
@@ -19,6 +19,7 @@ CREATE TABLE runs (
 ) STRICT;
 CREATE INDEX runs_open ON runs (state) WHERE state IN ('taken', 'asking', 'waiting', 'running', 'stopping');
 CREATE INDEX runs_key ON runs (key);
+CREATE INDEX runs_undo_of ON runs (undo_of) WHERE undo_of IS NOT NULL;
 CREATE INDEX runs_begun ON runs (begun_at) WHERE begun_at IS NOT NULL;
 
 CREATE TABLE steps (
@@ -38,8 +39,8 @@ CREATE INDEX prompts_run ON prompts (run);
 CREATE INDEX prompts_open ON prompts (id) WHERE state = 'open';
 CREATE INDEX prompts_message ON prompts (message);
 CREATE TABLE votes (
-  prompt INTEGER NOT NULL, actor TEXT NOT NULL, verdict TEXT NOT NULL, proof TEXT NOT NULL, at INTEGER NOT NULL,
-  UNIQUE (prompt, actor)
+  prompt INTEGER NOT NULL, actor TEXT NOT NULL, verdict TEXT NOT NULL, proof TEXT NOT NULL, inbox TEXT,
+  at INTEGER NOT NULL, UNIQUE (prompt, actor)
 ) STRICT;
 
 CREATE TABLE outbox (

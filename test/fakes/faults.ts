@@ -11,6 +11,11 @@ export class Faults<Method extends string> {
     for (let n = 0; n < times; n++) this.#planned.push({ method, error, when });
   }
 
+  /** What was planned and did not happen yet never will. */
+  clear(): void {
+    this.#planned.length = 0;
+  }
+
   async run<T>(method: Method, args: unknown[], work: () => T): Promise<T> {
     this.calls.push({ method, args });
     // A real call never ends in the same turn.

@@ -94,6 +94,8 @@ export class TestHouse implements AsyncDisposable {
   /** How what people type is proved, when it isn't in the clear. Reactions stay reactions. */
   proof: Proof | undefined;
   readonly scrubber = new Scrubber();
+  /** The disk is full when the next process starts. */
+  refuseAtStart: Error | undefined;
   readonly #options: TestHouseOptions;
   readonly #folder: string | undefined;
   #life: Life;
@@ -137,6 +139,7 @@ export class TestHouse implements AsyncDisposable {
     const file = this.#folder === undefined ? ':memory:' : join(this.#folder, 'opsroom.db');
     const storage = openStorage({ file, people: options.people ?? team, scrubber: this.scrubber });
     const power = new Power(cutAt);
+    power.refuses = this.refuseAtStart;
     const ledger: Ledger = power.memory(storage.ledger, writes);
     const bot: BotInfo = {
       user: botUser,
@@ -185,7 +188,7 @@ export class TestHouse implements AsyncDisposable {
     };
     const runner = new Runner(house);
     const approvals = new Approvals(house, runner);
-    Object.assign(ports, { runs: new RunBook(ledger, runner), catalogue, approvals });
+    Object.assign(ports, { runs: new RunBook(house, runner), catalogue, approvals });
     const alertReaction = options.alertReaction ?? (() => false);
     const intake = new Intake(house, { door: new Door(house, runner), approvals, alertReaction });
     const sender = new Sender({ ledger, room: power.outside(this.room), clock, log });
@@ -227,7 +230,9 @@ export class TestHouse implements AsyncDisposable {
   async pass(ms: number): Promise<void> {
     for (let left = ms; left > 0; left -= 1000) {
       await this.clock.advance(Math.min(1000, left));
-      if (this.power.on) this.#life.approvals.tick();
+      if (!this.power.on) continue;
+      this.#life.approvals.tick();
+      this.#life.runner.tick();
     }
     await this.settle();
   }

@@ -1,7 +1,8 @@
-import type { UserId } from '#domain/accounts.ts';
-import type { Clock } from '#domain/clock.ts';
+import { serverOf, type UserId } from '#domain/accounts.ts';
+import type { Clock, EpochMs } from '#domain/clock.ts';
 import { asOpsError, causeOf, OpsError } from '#domain/errors.ts';
 import type { Batch, InboxItem, NewInboxItem, RoomFacts } from '#domain/inbox.ts';
+import { lateBy } from '#domain/lateness.ts';
 import type { Log } from '#domain/log.ts';
 import type { RoomId } from '#domain/rooms.ts';
 import type { FoundSecrets } from '#domain/scrubber.ts';
@@ -25,6 +26,7 @@ type SyncAnswer = KeyNews & { next_batch: string; rooms?: { join?: Record<string
 /** Where the loop puts what it takes; position, facts and items commit in one transaction. */
 export type Sink = SealedStore & {
   position(stream: string): string | undefined;
+  positionAt?(stream: string): EpochMs | undefined;
   roomFacts(room: RoomId): RoomFacts | undefined;
   take(batch: Batch): InboxItem[];
 };
@@ -56,6 +58,7 @@ export type SyncOptions = {
 };
 
 const stream = 'sync';
+const isLocal = (user: UserId, bot: UserId): boolean => serverOf(user) === serverOf(bot);
 
 /** The sync loop: takes, back-fills, commits, and nothing else. */
 export class SyncLoop {
@@ -227,8 +230,13 @@ export class SyncLoop {
   #store(position: string, facts: RoomFacts, heard: Heard[], keys: string | undefined): void {
     const { bot, room, sink, wanted, taken, log } = this.#options;
     const context = this.#context();
-    const asked = heard.flatMap((one) => (one.sealed ? [] : (itemOf(one.event, context, one.voucher) ?? [])));
-    const sealed = heard.flatMap((one) => (one.sealed ? (sealedItemOf(one, context, log) ?? []) : []));
+    const awayMs = context.takenAt - (sink.positionAt?.(stream) ?? context.takenAt);
+    const late = <T extends NewInboxItem>(item: T): T => ({
+      ...item,
+      lateMs: lateBy({ ...item, awayMs, ownServer: isLocal(item.sender, bot) }),
+    });
+    const asked = heard.flatMap((one) => (one.sealed ? [] : (itemOf(one.event, context, one.voucher) ?? []))).map(late);
+    const sealed = heard.flatMap((one) => (one.sealed ? (sealedItemOf(one, context, log) ?? []) : [])).map(late);
     // Said and taken back while nobody listened: it asks nothing any more.
     const takenBack = new Set(
       asked.flatMap(({ sender, body }) => (body.kind === 'withdrawn' ? `${sender} ${body.event}` : [])),
@@ -237,7 +245,8 @@ export class SyncLoop {
     const rooms = facts === this.#facts && sink.roomFacts(room) !== undefined ? [] : [facts];
     const said = heard.flatMap(({ event }) => (event.sender === bot ? saidBy(event) : []));
     const redacted = heard.flatMap(({ event }) => (event.type === 'm.room.redaction' ? redactedBy(event) : []));
-    const fresh = sink.take({ stream, position, items, sealed, takenBack: redacted, rooms, said, keys });
+    const at = context.takenAt;
+    const fresh = sink.take({ stream, position, at, items, sealed, takenBack: redacted, rooms, said, keys });
     this.#facts = facts;
     if (fresh.length > 0) taken(fresh);
   }

@@ -55,7 +55,16 @@ describe('!disable', () => {
     const place = new Place();
     await using house = place.house;
     await write(place, '!disable mallory spam');
-    await write(place, '!disable mallory again');
+    expect(await house.say('carol', '!disable mallory again')).toEqual([
+      expect.stringContaining('@mallory:example.org is disabled already: nothing is left to do.'),
+    ]);
+    expect(house.states()).toEqual(['done']);
+    // Back in a room: that alone is left, and what was taken first stays remembered.
+    place.rooms.setMembership(place.shared[0]!, place.mallory, 'join');
+    await house.say('carol', '!disable mallory again');
+    expect(house.question().text).toContain('already: suspended and locked; what is left:');
+    expect(house.question().text).toContain('out of 1 room');
+    await house.react('carol', '✅');
     expect(house.states()).toEqual(['done', 'done']);
     expect(house.ledger.takenAway('default', place.mallory)?.snapshot).toMatchObject({
       rooms: expect.arrayContaining(place.shared) as unknown,
@@ -287,6 +296,73 @@ describe('!deactivate', () => {
   });
 });
 
+describe('!deactivate, cut off', () => {
+  const asked = async (place: Place): Promise<string> => {
+    await place.house.say('bob', '!deactivate mallory');
+    const question = place.house.question().text;
+    await place.house.approve('alice');
+    return question;
+  };
+
+  test('typing it again finishes what was left, without closing twice', async () => {
+    const place = new Place();
+    await using house = place.house;
+    place.accounts.faults.fail('deactivate', down('Synapse'), { when: 'after' });
+    await asked(place);
+    expect(house.states()).toEqual(['partial']);
+    expect(await place.mallorys()).toMatchObject({ deactivated: true, locked: false, inCall: 1 });
+    expect(await asked(place)).toContain('is closed already. Finish what was left?');
+    expect(house.states()).toEqual(['partial', 'done']);
+    expect(await place.mallorys()).toMatchObject({ deactivated: true, locked: true, inCall: 0, projects: [] });
+    expect(place.accounts.faults.count('deactivate')).toBe(1);
+    expect(house.ledger.holds(house.clock.now()).map(({ user }) => user)).toEqual([place.mallory]);
+    expect((await house.say('bob', '!deactivate mallory')).join()).toContain('is deactivated already.');
+  });
+
+  test('an application that is down keeps nobody in, and the line that finishes it does', async () => {
+    const place = new Place();
+    await using house = place.house;
+    place.roster.faults.fail('findByMatrix', down('The application'), { times: 9 });
+    expect(await asked(place)).toContain('application: cannot be asked, so this will be left to do');
+    expect(house.states()).toEqual(['partial']);
+    expect(await place.mallorys()).toMatchObject({ deactivated: true, locked: true, status: 'ACTIVE' });
+    place.roster.faults.clear();
+    await asked(place);
+    expect(house.states()).toEqual(['partial', 'done']);
+    expect(await place.mallorys()).toMatchObject({ status: 'SUSPENDED', projects: [] });
+  });
+});
+
+describe('!enable while the application is down, and after a lock alone', () => {
+  test('the account is usable, and the application is left to do', async () => {
+    const place = new Place();
+    await using house = place.house;
+    await write(place, '!disable mallory spam');
+    place.roster.faults.fail('findByMatrix', down('The application'), { times: 9 });
+    await house.say('carol', '!enable mallory');
+    expect(house.question().text).toContain('application: cannot be asked, so this will be left to do');
+    await house.react('carol', '✅');
+    expect(house.states()).toEqual(['done', 'partial']);
+    expect(house.last()).toContain('not done: set the application status: The application does not answer.');
+    expect(await place.mallorys()).toMatchObject({ locked: false, suspended: false, status: 'SUSPENDED' });
+    place.roster.faults.clear();
+    await write(place, '!enable mallory');
+    expect(await place.mallorys()).toMatchObject({ status: 'ONBOARDING' });
+  });
+
+  test('a lock never touched the application, so its end does not either', async () => {
+    const place = new Place();
+    await using house = place.house;
+    await write(place, '!disable --soft mallory cooling down');
+    expect((await house.say('carol', '!disable --soft mallory again')).join()).not.toContain('is disabled already');
+    await house.react('carol', '❌');
+    await house.say('carol', '!enable mallory');
+    expect(house.question().text).toContain('application: ACTIVE, as it is');
+    await house.react('carol', '✅');
+    expect(await place.mallorys()).toMatchObject({ locked: false, status: 'ACTIVE' });
+  });
+});
+
 describe('!people', () => {
   test('a role given by an owner works at once, and is gone at once', async () => {
     const place = new Place();
@@ -327,6 +403,9 @@ describe('!pause', () => {
     expect(await place.mallorys()).toEqual(untouched);
     expect((await house.say('carol', '!disable mallory spam')).join()).toContain(
       'Changes are paused by @bob:example.org: moving house.',
+    );
+    expect((await house.say('carol', '!disable --dry-run mallory spam')).join()).toContain(
+      'Dry run, nothing was changed. Disable @mallory:example.org?',
     );
     expect((await house.say('carol', '!user mallory')).join()).toContain('can log in');
     expect((await house.say('carol', '!resume')).join()).toContain('only they or an owner can resume');

@@ -29,7 +29,7 @@ describe('without the second person', () => {
   test('said in the room it is nothing: two people are needed', async () => {
     await using house = openTestHouse(twoPerson);
     const item = shellItem('carol', '!remove mallory spam', 'bob is on a plane');
-    house.take([{ ...item, source: 'matrix', proof: 'clear' }]);
+    house.take([{ ...item, source: 'matrix', proof: 'clear', takenAt: house.clock.now() }]);
     await house.settle();
     expect(house.question().text).toContain('A second person');
     await house.approve('carol');

@@ -316,19 +316,108 @@ describe('an orderly stop', () => {
   });
 });
 
-describe('a memory that takes nothing', () => {
-  test('the end of a run that cannot be written does not stop the process, and is made up for at the next start', async () => {
-    const house = openTestHouse({ commands: smallCommands, onDisk: true });
-    await using _ = house;
+describe('I2 a memory that takes nothing', () => {
+  const full = new OpsError('unavailable', 'The bot cannot write its own memory, so nothing was done.');
+
+  test('the end of a run that cannot be written is written within seconds of space returning', async () => {
+    await using house = openTestHouse({ commands: smallCommands });
     house.world.close('count');
     await house.say('carol', '!tick');
-    house.power.refuses = new OpsError('unavailable', 'The bot cannot write its own memory, so nothing was done.');
+    house.power.refuses = full;
     house.world.open('count');
     await house.settle();
+    await house.pass(5000);
     expect(house.states()).toEqual(['running']);
-    expect(house.log.messages('error')).toContain('a run could not be settled; it is kept for the next start');
-    house.kill();
-    await house.reopen();
+    expect(house.log.messages('error').filter((line) => line.includes('could not be settled'))).toHaveLength(1);
+    house.power.refuses = undefined;
+    await house.pass(2000);
     expect(house.states()).toEqual(['done']);
+    expect(house.world.times('count')).toBe(1);
+    expect(house.room.messages()).toHaveLength(1);
+  });
+
+  test('in the middle of a run: it goes on from its last step, and nothing is done in between', async () => {
+    await using house = openTestHouse({
+      commands: (world) => ({ ...answers(), remove: remove(world, { confirm: 'none' }) }),
+    });
+    house.world.close('leave cellar');
+    await house.say('carol', '!remove mallory spam');
+    house.power.refuses = full;
+    house.world.open('leave cellar');
+    await house.pass(3000);
+    expect(house.world.done).toEqual(['suspend', 'puppet', 'leave kitchen', 'leave cellar']);
+    house.power.refuses = undefined;
+    await house.pass(2000);
+    expect(house.states()).toEqual(['done']);
+    expect(house.world.times('suspend')).toBe(1);
+    expect(house.ledger.lockHolder('user:@mallory:example.org')).toBeUndefined();
+  });
+
+  test('after the yes: the run begins when it can', async () => {
+    await using house = openTestHouse({ commands: smallCommands });
+    await house.say('carol', '!remove mallory spam');
+    house.world.close('suspend');
+    await house.react('carol', '✅');
+    house.power.refuses = full;
+    house.world.open('suspend');
+    await house.pass(3000);
+    house.power.refuses = undefined;
+    await house.pass(2000);
+    expect(house.states()).toEqual(['done']);
+  });
+
+  test('at the start: a run that cannot be told as interrupted yet does not stop it', async () => {
+    const house = openTestHouse({
+      commands: work({ one: safe('do one') }, (run, world) => run.step('one', () => world.act('one')).then(() => {}), {
+        afterCrash: 'report',
+      }),
+      onDisk: true,
+    });
+    await using _ = house;
+    house.world.close('one');
+    await house.say('carol', '!work');
+    house.kill();
+    house.refuseAtStart = full;
+    await house.reopen();
+    expect(house.states()).toEqual(['running']);
+    house.power.refuses = undefined;
+    await house.pass(2000);
+    expect(house.states()).toEqual(['interrupted']);
+  });
+});
+
+describe('makeSafe', () => {
+  const steps: Steps = { stop: safe('stop the service'), copy: safe('copy'), start: safe('start the service') };
+  const apply = async (run: RunHands<string>, world: World): Promise<void> => {
+    await run.step('stop', () => world.act('stop'));
+    await run.step('copy', () => world.act('copy'));
+    await run.step('start', () => world.act('start'));
+  };
+
+  test('after a crash that is not resumed, what must not stay stopped is started, once, and told', async () => {
+    const commands = (world: World): Record<string, Command> =>
+      work(steps, apply, {
+        afterCrash: 'report',
+        makeSafe: async (_plan, _ports, run) => {
+          if (!run.done('stop') || run.done('start')) return undefined;
+          await world.act('start');
+          return 'the service runs again';
+        },
+      })(world);
+    await using house = await killedIn('copy', commands);
+    expect(house.states()).toEqual(['interrupted']);
+    expect(house.world.done).toEqual(['stop', 'start']);
+    expect(house.last()).toContain('the service runs again');
+    expect(house.ledger.lockHolder('work')).toBeUndefined();
+  });
+
+  test('that it failed is told too', async () => {
+    const commands = work(steps, apply, {
+      afterCrash: 'report',
+      makeSafe: () => Promise.reject(new OpsError('unavailable', 'systemd does not answer.')),
+    });
+    await using house = await killedIn('copy', commands);
+    expect(house.states()).toEqual(['interrupted']);
+    expect(house.last()).toContain('make it safe again: systemd does not answer.');
   });
 });
