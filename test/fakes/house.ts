@@ -14,7 +14,9 @@ import type { Run, Step } from '#domain/runs.ts';
 import { Scrubber } from '#domain/scrubber.ts';
 import { type AlertReaction, Intake } from '#engine/intake.ts';
 import { Approvals } from '#engine/approvals.ts';
+import type { OpsRoom } from '#domain/ops-room.ts';
 import { Catalogue } from '#engine/catalogue.ts';
+import { tellingLedger } from '#engine/crash-points.ts';
 import type { Command } from '#engine/command.ts';
 import { Door } from '#engine/door.ts';
 import { type DoorSettings, type House, missingPort } from '#engine/house.ts';
@@ -58,6 +60,8 @@ export const team = [
 
 // In memory where the system has such a place: each write is synced, and a test has thousands.
 const fastFolder = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+/** A folder for a memory. */
+export const makeFolder = (): string => mkdtempSync(join(fastFolder, 'opsroom-house-'));
 const writes = new Set(['commit', 'take', 'noteAttempt', 'settleOutbox']);
 
 export type TestHouseOptions = {
@@ -72,6 +76,14 @@ export type TestHouseOptions = {
   /** The process dies at this write of its memory. */
   cutAt?: { write: number; when: 'before' | 'after' };
   alertReaction?: AlertReaction;
+  /** The memory of an earlier process, and a room that outlives this one. */
+  folder?: string;
+  outside?: OpsRoom;
+  startAt?: number;
+  /** Called at each crash point. */
+  crash?: (point: string) => void;
+  /** Ports that stand on the memory. */
+  portsOn?: (storage: Storage, clock: FakeClock) => Partial<SitePorts>;
 };
 
 type Life = {
@@ -87,7 +99,7 @@ type Life = {
 
 /** The engine on the real memory, with a clock that stands still and a room in which people type. */
 export class TestHouse implements AsyncDisposable {
-  readonly clock = new FakeClock();
+  readonly clock: FakeClock;
   readonly log = new FakeLog();
   readonly room = new FakeOpsRoom();
   readonly world = new World();
@@ -103,7 +115,8 @@ export class TestHouse implements AsyncDisposable {
 
   constructor(options: TestHouseOptions = {}) {
     this.#options = options;
-    this.#folder = options.onDisk ? mkdtempSync(join(fastFolder, 'opsroom-house-')) : undefined;
+    this.clock = new FakeClock(options.startAt);
+    this.#folder = options.folder ?? (options.onDisk ? makeFolder() : undefined);
     this.#life = this.#begin(options.cutAt);
     this.join(...(options.joined ?? ['alice', 'alice-admin', 'bob', 'carol', 'vera']));
   }
@@ -140,7 +153,9 @@ export class TestHouse implements AsyncDisposable {
     const storage = openStorage({ file, people: options.people ?? team, scrubber: this.scrubber });
     const power = new Power(cutAt);
     power.refuses = this.refuseAtStart;
-    const ledger: Ledger = power.memory(storage.ledger, writes);
+    const { crash } = options;
+    const memory = power.memory<Ledger>(storage.ledger, writes);
+    const ledger = crash ? tellingLedger(memory, crash) : memory;
     const bot: BotInfo = {
       user: botUser,
       opsRoom,
@@ -165,6 +180,7 @@ export class TestHouse implements AsyncDisposable {
       audit: { find: (filter: object) => ledger.audit(filter), verify: () => verifyAudit(ledger.auditAll()) },
       adminUser: () => idOf('opsroom-admin'),
       ...(Object.fromEntries(given) as Partial<SitePorts>),
+      ...options.portsOn?.(storage, clock),
     } as SitePorts;
     const commands = options.commands?.(power.outside(this.world)) ?? {};
     const catalogue = new Catalogue(new Map(Object.entries(commands)), (command) => missingPort(command, ports));
@@ -185,13 +201,14 @@ export class TestHouse implements AsyncDisposable {
       settings,
       ports: () => ports,
       refusals: new Refusals(),
+      ...(crash ? { crash } : {}),
     };
     const runner = new Runner(house);
     const approvals = new Approvals(house, runner);
     Object.assign(ports, { runs: new RunBook(house, runner), catalogue, approvals });
     const alertReaction = options.alertReaction ?? (() => false);
     const intake = new Intake(house, { door: new Door(house, runner), approvals, alertReaction });
-    const sender = new Sender({ ledger, room: power.outside(this.room), clock, log });
+    const sender = new Sender({ ledger, room: power.outside<OpsRoom>(options.outside ?? this.room), clock, log });
     storage.ledger.onOutbox(() => sender.wake());
     const stop = new AbortController();
     runner.recover();
@@ -373,7 +390,8 @@ export class TestHouse implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.power.on) this.kill();
     await turn();
-    if (this.#folder !== undefined) rmSync(this.#folder, { recursive: true, force: true });
+    if (this.#folder !== undefined && this.#options.folder === undefined)
+      rmSync(this.#folder, { recursive: true, force: true });
   }
 }
 

@@ -1,4 +1,4 @@
-import { totalRows } from '#domain/backups.ts';
+import { type BackupSet, totalRows } from '#domain/backups.ts';
 import { ago, formatBytes, formatDuration } from '#domain/duration.ts';
 import { OpsError } from '#domain/errors.ts';
 import type { Line, Reply } from '#domain/messages.ts';
@@ -18,10 +18,10 @@ export default defineChange({
   needs: ['backups'],
   wants: ['health'],
   plan: z.strictObject({ include: z.array(z.literal('database')), verify: z.boolean() }),
-  // A backup that was cut off has left nothing under a set's name, so it is made anew; a made one is only verified.
+  // A backup that was cut off has left nothing under a set's name, so it is made anew; one that is there is only verified.
   afterCrash: 'resume',
   steps: {
-    make: { title: 'dump the database', again: 'safe' },
+    make: { title: 'dump the database', again: 'look' },
     verify: { title: 'prove it by restoring it', again: 'safe' },
     prune: { title: 'remove what is too old', again: 'safe' },
   },
@@ -58,12 +58,22 @@ export default defineChange({
 
   async apply(plan, { backups, bot, clock, health }, run): Promise<Reply> {
     const progress = (done: number, total: number | undefined, what: string): void => run.progress(done, total, what);
-    const made = await run.step('make', async (signal) => {
-      const { manifest, bytes } = await backups.make({ site: bot.site, signal, progress });
+    const told = ({ manifest, bytes }: BackupSet) => {
       const { rows, rawBytes } = manifest.database;
       const tookMs = manifest.endedAt - manifest.startedAt;
       return { id: manifest.id, bytes, rawBytes, tookMs, rows: totalRows(manifest), tables: Object.keys(rows).length };
-    });
+    };
+    const made = await run.step(
+      'make',
+      async (signal) => told(await backups.make({ site: bot.site, signal, progress })),
+      {
+        // One backup at a time: a set that was begun since is the one that was cut off after it was published.
+        look: async (_signal, begunAt) => {
+          const set = (await backups.list()).find(({ manifest }) => manifest.startedAt >= begunAt);
+          return set === undefined ? { done: false } : { done: true, value: told(set) };
+        },
+      },
+    );
     const { id } = made;
     const items: Line[] = [
       `size: ${formatBytes(made.bytes)} (${formatBytes(made.rawBytes)} unpacked)`,
