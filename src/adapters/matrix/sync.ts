@@ -13,6 +13,7 @@ import { type Heard, keysFor, type Opening, unwrap, type Unwrapping } from './cr
 import { itemOf, type ItemContext, type MatrixEvent } from './events.ts';
 import { withCreators } from './creation.ts';
 import { learn, noFacts } from './facts.ts';
+import { Listening } from './listening.ts';
 
 const longPollMs = 30_000;
 const pageSize = 100;
@@ -65,6 +66,7 @@ export class SyncLoop {
   readonly #options: SyncOptions;
   #facts: RoomFacts;
   #cutOff = false;
+  readonly #listening: Listening;
   #leave: (nothing: undefined) => void = () => {};
   /** What the last process left sealed is tried once as well: its key may have come just before the end. */
   #tryAllSealed = true;
@@ -76,6 +78,7 @@ export class SyncLoop {
 
   constructor(options: SyncOptions) {
     this.#options = options;
+    this.#listening = new Listening(options.sink.positionAt?.(stream));
     this.#facts = options.sink.roomFacts(options.room) ?? noFacts(options.room);
   }
 
@@ -100,6 +103,7 @@ export class SyncLoop {
       } catch (error) {
         if (signal.aborted) return;
         this.#cutOff = true;
+        this.#listening.cutOff();
         const ops = asOpsError(error);
         this.trouble = ops;
         log.warn(
@@ -160,8 +164,8 @@ export class SyncLoop {
     const since = sink.roomFacts(room) === undefined ? undefined : sink.position(stream);
     const query = {
       filter: this.#filter(since === undefined),
-      // After an outage an answer is wanted at once: it says that the homeserver is back.
-      timeout: since === undefined || this.#cutOff ? 0 : longPollMs,
+      // After a start or an outage an answer is wanted at once: it says what was missed, and that the homeserver is back.
+      timeout: since === undefined || !this.#listening.caughtUp ? 0 : longPollMs,
       ...(since === undefined ? {} : { since }),
     };
     const poll = request('GET', '/_matrix/client/v3/sync', query, null, longPollMs + 15_000);
@@ -230,7 +234,7 @@ export class SyncLoop {
   #store(position: string, facts: RoomFacts, heard: Heard[], keys: string | undefined): void {
     const { bot, room, sink, wanted, taken, log } = this.#options;
     const context = this.#context();
-    const awayMs = context.takenAt - (sink.positionAt?.(stream) ?? context.takenAt);
+    const { awayMs, at } = this.#listening.answered(context.takenAt);
     const late = <T extends NewInboxItem>(item: T): T => ({
       ...item,
       lateMs: lateBy({ ...item, awayMs, ownServer: isLocal(item.sender, bot) }),
@@ -245,8 +249,8 @@ export class SyncLoop {
     const rooms = facts === this.#facts && sink.roomFacts(room) !== undefined ? [] : [facts];
     const said = heard.flatMap(({ event }) => (event.sender === bot ? saidBy(event) : []));
     const redacted = heard.flatMap(({ event }) => (event.type === 'm.room.redaction' ? redactedBy(event) : []));
-    const at = context.takenAt;
     const fresh = sink.take({ stream, position, at, items, sealed, takenBack: redacted, rooms, said, keys });
+    this.#listening.stored(at);
     this.#facts = facts;
     if (fresh.length > 0) taken(fresh);
   }
