@@ -31,7 +31,10 @@ describe('the life of a run', () => {
       [
         ...['asking', 'waiting', 'running', 'refused', 'cancelled'].map((to) => `taken -> ${to}`),
         ...['waiting', 'refused', 'expired', 'cancelled'].map((to) => `asking -> ${to}`),
-        ...['running', 'refused', 'denied', 'expired', 'cancelled', 'conflict'].map((to) => `waiting -> ${to}`),
+        // What goes on after a crash and gets no yes is interrupted as before.
+        ...['running', 'refused', 'denied', 'expired', 'cancelled', 'conflict', 'interrupted'].map(
+          (to) => `waiting -> ${to}`,
+        ),
         ...['stopping', 'done', 'partial', 'failed', 'interrupted'].map((to) => `running -> ${to}`),
         ...['done', 'partial', 'failed', 'cancelled', 'interrupted'].map((to) => `stopping -> ${to}`),
         ...['waiting', 'partial'].map((to) => `interrupted -> ${to}`),
