@@ -96,7 +96,7 @@ export class Approvals implements ApprovalsPort {
       return void this.#runner.cancel(run.id, item.sender, { inbox: [{ id: item.id, state: 'done', run: run.id }] });
     // Not asked about yet: whoever is looking at it finds it gone when they come to ask.
     const asked = ledger.inboxItem(event);
-    const early = asked?.state === 'new' && asked.sender === item.sender;
+    const early = asked?.state === 'new' && asked.id !== item.id && asked.sender === item.sender;
     const gone = early ? [{ id: asked.id, state: 'ignored' as const }] : [];
     ledger.commit({ at: clock.now(), inbox: [{ id: item.id, state: 'done' }, ...gone] });
   }
