@@ -1,11 +1,10 @@
-import { fork } from 'node:child_process';
 import { rmSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { UserId } from '#domain/accounts.ts';
 import { crashPoints } from '#engine/crash-points.ts';
 import { makeFolder } from '#test/fakes/house.ts';
-import type { Line, Order, Report, Start } from '#test/fixtures/crash-child.ts';
+import type { Line, Report } from '#test/fixtures/crash-child.ts';
+import { Life } from '#test/fixtures/crash-life.ts';
 import { type Scene, scenes } from '#test/fixtures/crash-scenes.ts';
 import { CrashWorld } from '#test/fixtures/crash-world.ts';
 import { realCommands } from '#test/fixtures/place.ts';
@@ -24,63 +23,6 @@ beforeAll(() => {
   world = new CrashWorld();
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-/** One process of the bot. */
-class Life {
-  readonly #child;
-  readonly exited: Promise<NodeJS.Signals | null>;
-  #reports: Report[] = [];
-  #wake: () => void = () => {};
-
-  constructor() {
-    this.#child = fork(join(import.meta.dirname, '..', 'fixtures', 'crash-child.ts'), {
-      serialization: 'advanced',
-      execArgv: ['--disable-warning=ExperimentalWarning', '--disable-warning=DEP0060'],
-      env: { ...process.env, NODE_COMPILE_CACHE: join('node_modules', '.cache', 'opsroom') },
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-    });
-    world.keeper.serve(this.#child);
-    this.#child.on('message', (value: unknown) => {
-      if (typeof value === 'object' && value !== null && 'hello' in value) {
-        const start: Start = { folder, startAt: world.clock.now(), handles: world.handles };
-        this.#child.send(start);
-      }
-      if (typeof value !== 'object' || value === null || !('report' in value)) return;
-      this.#reports.push(value.report as Report);
-      this.#wake();
-    });
-    this.exited = new Promise((resolve) => {
-      this.#child.once('exit', (_code, signal) => {
-        resolve(signal);
-        this.#wake();
-      });
-    });
-  }
-
-  /** The next report; undefined when it died before. */
-  async report(): Promise<Report | undefined> {
-    for (;;) {
-      const report = this.#reports.shift();
-      if (report) return report;
-      if (this.#child.exitCode !== null || this.#child.signalCode !== null) return undefined;
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-    }
-  }
-
-  async order(lines: Line[], at?: string): Promise<Report | undefined> {
-    await world.clock.advance(1000);
-    const order: Order = { lines, advanceMs: 1000, at };
-    this.#child.send(order);
-    return this.report();
-  }
-
-  async end(): Promise<void> {
-    this.#child.kill('SIGKILL');
-    await this.exited;
-  }
-}
 
 type Cut = { point: string; scene: Scene; command: string; target: UserId; line: Line; callsBefore: number };
 
@@ -158,7 +100,7 @@ test('A1 A7: killed before and after every step of every change, each command en
   let slowestMs = 0;
   let cut: Cut | undefined;
   for (const [nth, point] of [...points, undefined].entries()) {
-    const life = new Life();
+    const life = new Life(world, folder);
     const recovered = await life.report();
     if (!recovered) throw new Error(`it did not start after ${cut?.point}`);
     slowestMs = Math.max(slowestMs, recovered.tookMs);
