@@ -57,7 +57,7 @@ const forgetEveryMs = 6 * 3_600_000;
 const firstLookMs = 1000;
 const graceMs = 5000;
 
-export type AppOverrides = {
+export type AppOverrides = Pick<House, 'crash'> & {
   scrubber?: Scrubber;
   clock?: Clock;
   log: Log;
@@ -81,7 +81,7 @@ async function assemble(
   overrides: AppOverrides,
   again: (settings?: Settings) => void,
 ): Promise<App> {
-  const { log, scrubber = new Scrubber(), offline = false } = overrides;
+  const { log, crash, scrubber = new Scrubber(), offline = false } = overrides;
   const clock = overrides.clock ?? new SystemClock();
   await using stack = new AsyncDisposableStack();
   const storage = stack.use(
@@ -178,6 +178,7 @@ async function assemble(
     settings: doorSettings,
     ports: () => ports,
     refusals: new Refusals(),
+    ...(crash && { crash }),
   };
   const runner = new Runner(house);
   const approvals = new Approvals(house, runner);
