@@ -100,7 +100,8 @@ function judgeProof({ proof, encrypted }: Question): Decision | undefined {
   if (proof === 'unsigned-device') {
     return deny(
       'This device is not verified by its owner, so it may not command.',
-      'In Element: Settings, Encryption (or Sessions), verify this device with another one or with the recovery key. Then type it again.',
+      'In Element: Settings, Encryption (or Sessions), verify this device with another one or with the recovery key. Then type it again. ' +
+        'Whoever has reset their identity first needs somebody above them: !crypto verify @them.',
     );
   }
   if (encrypted === true && (proof === 'clear' || proof === 'reaction')) {

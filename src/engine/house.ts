@@ -1,6 +1,6 @@
 import type { UserId } from '#domain/accounts.ts';
 import type { Clock } from '#domain/clock.ts';
-import type { InboxItem, Proof } from '#domain/inbox.ts';
+import type { InboxItem, Proof, RoomFacts } from '#domain/inbox.ts';
 import type { Ledger } from '#domain/ledger.ts';
 import type { Log } from '#domain/log.ts';
 import { type Role, sameHuman } from '#domain/operators.ts';
@@ -47,6 +47,12 @@ export const whereOf = (house: House, item: Pick<InboxItem, 'site' | 'room' | 't
   event: item.source === 'matrix' ? item.key : undefined,
 });
 
+/** The ops room as it counts: encrypted also where the settings want every command so. */
+export function factsOf(house: House, site: string): RoomFacts | undefined {
+  const facts = house.ledger.roomFacts(house.ports(site).bot.opsRoom);
+  return facts && house.settings.encryptedOnly === true ? { ...facts, encrypted: true } : facts;
+}
+
 export function isJoined(house: House, site: string, user: UserId): boolean {
   const facts = house.ledger.roomFacts(house.ports(site).bot.opsRoom);
   return facts?.joined.includes(user) ?? false;
@@ -91,7 +97,7 @@ export function permit(
   },
 ): Decision {
   const ports = house.ports(ask.site);
-  const facts = house.ledger.roomFacts(ports.bot.opsRoom);
+  const facts = factsOf(house, ask.site);
   return decide({
     actor: ask.actor,
     joined: facts?.joined.includes(ask.actor) ?? false,

@@ -8,7 +8,7 @@ import type { NewOutboxRow } from '#domain/outbox.ts';
 import { bindingOf, codeFor, mustType, type Need, type Prompt } from '#domain/prompts.ts';
 import { type Run, runName } from '#domain/runs.ts';
 import { runTitle } from '#domain/touched.ts';
-import type { House } from './house.ts';
+import { factsOf, type House } from './house.ts';
 import { type Address, react, say } from './speak.ts';
 
 export const remindAfterMs = 180_000;
@@ -124,7 +124,7 @@ export function openPrompt(input: {
   });
   const command = house.catalogue.command(run.command);
   const undo = command?.kind === 'change' ? command.undo : 'none';
-  const typed = mustType({ encrypted: ledger.roomFacts(bot.opsRoom)?.encrypted ?? false }, need, undo);
+  const typed = mustType({ encrypted: factsOf(house, run.site)?.encrypted ?? false }, need, undo);
   const atEnd = aloneMs === undefined ? 'expire' : 'proceed';
   const reply = promptReply(input.described, {
     prompt: { code, need, role, expiresAt, atEnd },

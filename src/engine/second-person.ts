@@ -8,12 +8,12 @@ import type { Confirmation } from '#domain/policy.ts';
 import type { Run } from '#domain/runs.ts';
 import { powerOf, roleThatCounts } from '#domain/standing.ts';
 import type { ChangeCommand } from './command.ts';
-import type { House } from './house.ts';
+import { factsOf, type House } from './house.ts';
 
 /** How it stands with people and room at this moment. */
 export const standingsOf = (house: House, site: string): Standings => ({
   people: house.ports(site).operators.list(),
-  facts: house.ledger.roomFacts(house.ports(site).bot.opsRoom),
+  facts: factsOf(house, site),
   rules: house.settings.roles,
   now: house.clock.now(),
 });

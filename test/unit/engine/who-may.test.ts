@@ -66,6 +66,19 @@ describe('an encrypted room', () => {
     expect(house.world.done).toEqual([]);
   });
 
+  test('the same in a clear room when the settings want every command encrypted', async () => {
+    const close = (world: World): Command => remove(world, { confirm: 'two-person', undo: 'none' });
+    const two = (world: World): Record<string, Command> => ({ ...commands(world), close: close(world) });
+    await using house = openTestHouse({ commands: two, settings: { encryptedOnly: true } });
+    expect((await house.say('carol', '!hello')).join()).toContain('This came unencrypted');
+    house.proof = 'signed-device';
+    await house.say('alice', '!close mallory spam');
+    expect(house.question().text).toContain('A ✅ is not enough here');
+    await house.react('bob', '✅');
+    expect(house.states()).toEqual(['waiting']);
+    expect(house.world.done).toEqual([]);
+  });
+
   test('what was asked before it was encrypted is not done after', async () => {
     await using house = openTestHouse({ commands });
     await house.say('carol', '!remove mallory spam');
