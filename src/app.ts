@@ -1,10 +1,8 @@
-import { join } from 'node:path';
 import { everyMinute } from '#adapters/cron/bell.ts';
 import { ProbeRoom } from '#adapters/matrix/probe-room.ts';
 import { roundTrip } from '#adapters/matrix/round-trip.ts';
 import { MatrixOpsRoom } from '#adapters/matrix/room.ts';
 import { SyncLoop } from '#adapters/matrix/sync.ts';
-import { verifyAudit } from '#domain/audit.ts';
 import type { BotInfo } from '#domain/bot.ts';
 import type { Clock } from '#domain/clock.ts';
 import { asOpsError, type OpsError } from '#domain/errors.ts';
@@ -28,17 +26,17 @@ import { Sender } from '#engine/sender.ts';
 import { Switchboard } from '#engine/switchboard.ts';
 import { Takings } from '#engine/takings.ts';
 import { Warden } from '#engine/warden.ts';
-import { openStorage } from '#storage/open.ts';
 import { SystemClock } from '#adapters/system/clock.ts';
 import { Alive } from './alive.ts';
+import { openAuditor } from './audit.ts';
 import { openCheckParts } from './check-parts.ts';
 import { discover } from './discover.ts';
 import { openShellDoor } from './exec-door.ts';
-import { fixedPeople } from './fixed-people.ts';
 import { BotEncryption } from './bot-encryption.ts';
 import { closedSession } from './exec-offline.ts';
 import { openSession } from './matrix-session.ts';
 import { type App, appOf, openLives } from './lives.ts';
+import { openMemory } from './memory.ts';
 import { openParts } from './parts.ts';
 import { sessionSince } from './session-age.ts';
 import { staySingle } from './single.ts';
@@ -50,9 +48,6 @@ import { version } from './version.ts';
 import { loadChecks, loadJobs, openWatch } from './watch.ts';
 
 const site = 'default';
-// What was said and done is kept a quarter; runs and the audit for ever.
-const keepMs = 90 * 86_400_000;
-const forgetEveryMs = 6 * 3_600_000;
 // What was asked while the bot was away is answered before the checks ask the same homeserver a dozen things.
 const firstLookMs = 1000;
 const graceMs = 5000;
@@ -84,9 +79,8 @@ async function assemble(
   const { log, crash, scrubber = new Scrubber(), offline = false } = overrides;
   const clock = overrides.clock ?? new SystemClock();
   await using stack = new AsyncDisposableStack();
-  const storage = stack.use(
-    openStorage({ file: join(settings.dataDir, 'opsroom.db'), people: fixedPeople(settings), scrubber }),
-  );
+  const memory = stack.use(openMemory({ settings, scrubber, clock, log }));
+  const { storage } = memory;
   const { ledger } = storage;
   const [commands, checks, jobs, matrix, parts] = await Promise.all([
     loadCommands(),
@@ -133,7 +127,7 @@ async function assemble(
     log,
     checks,
     jobs,
-    ports: openCheckParts(settings, clock, parts, roundTrip(probeRoom.hands(clock)), stack),
+    ports: { ...openCheckParts(settings, clock, parts, roundTrip(probeRoom.hands(clock)), stack), safeMode: memory },
     signal: stop.signal,
     count: (fate, alerts) => metrics.alerts(fate, alerts),
   });
@@ -146,6 +140,7 @@ async function assemble(
       return { inbox: ledger.inboxDepth(), outbox: pending, oldestOutboxMs };
     },
   };
+  const auditor = openAuditor({ storage, dataDir: settings.dataDir, bot, clock, log });
   const ports: SitePorts = {
     ...parts.ports,
     bot,
@@ -157,14 +152,16 @@ async function assemble(
     health: watch.health,
     incidents: watch.desk,
     switches: new Switchboard(ledger, clock),
+    audit: auditor,
+    safeMode: memory,
     encryption: new BotEncryption({ settings, envelopes: () => envelopes, ledger, bot, log, again }),
-    audit: { find: (filter) => ledger.audit(filter), verify: () => verifyAudit(ledger.auditAll()) },
     adminUser: parts.adminUser,
     // These three stand on the door, which stands on the ports.
     runs: undefined as never,
     catalogue: undefined as never,
     approvals: undefined as never,
   };
+  storage.steady.goesOn((name) => commands.get(name)?.runsPaused === true);
   const catalogue = new Catalogue(commands, (command) => missingPort(command, ports));
   const { prefix, limits, roles } = settings;
   const encryptedOnly = settings.matrix.encryption === 'required';
@@ -241,28 +238,26 @@ async function assemble(
     seen: (event) => probeRoom.seen(event),
   });
 
-  let forgotAt = 0;
-  const forget = (): void => {
-    if (clock.now() - forgotAt < forgetEveryMs) return;
-    forgotAt = clock.now();
-    ledger.trim(forgotAt - keepMs);
-  };
   const ring = (): void => {
     if (watch.scheduler.onMinute(clock.now()) > 0) intake.wake();
-    forget();
   };
-  const tick = (): void => {
-    approvals.tick();
-    runner.tick();
-    watch.alerter.tick();
-    alive.tick();
-    tellOfEncryption(settings.matrix.encryption, ledger, bot, clock, log);
-  };
-  const loops = [intake.run(stop.signal), ticking(clock, stop.signal, log, offline ? () => approvals.tick() : tick)];
+  const ticks = [() => memory.tick(), () => approvals.tick()];
+  if (!offline) {
+    // What was changed isn't signed anew.
+    ticks.push(
+      () => runner.tick(),
+      () => (memory.closed() ? undefined : auditor.tick()),
+      () => watch.alerter.tick(),
+      () => alive.tick(),
+      () => tellOfEncryption(settings.matrix.encryption, ledger, bot, clock, log),
+    );
+  }
+  const loops = [intake.run(stop.signal), ticking(clock, stop.signal, log, ticks)];
   stack.defer(async () => {
     await runner.close(graceMs);
     stop.abort();
     await Promise.allSettled(loops);
+    if (!memory.closed()) auditor.close();
   });
   stack.use(await openShellDoor({ settings, house, site, wake: () => intake.wake() }));
   const ended = Promise.withResolvers<OpsError>();
@@ -280,9 +275,11 @@ async function assemble(
   await parts.ports.backups
     ?.tidy()
     .catch((error: unknown) => log.warn({ why: asOpsError(error).message }, 'left-over backups cannot be tidied'));
-  runner.recover();
+  // What is damaged is not gone on with.
+  if (!memory.closed()) runner.recover();
   const partStates = () => alive.states();
-  const server = await openServe({ settings, site, clock, log, scrubber, metrics, parts: partStates, receive });
+  const stored = (signals: Signal[]): void => storage.steady.durably(() => receive(signals));
+  const server = await openServe({ settings, site, clock, log, scrubber, metrics, parts: partStates, receive: stored });
   if (server) stack.use(server);
   stack.use(everyMinute(() => calmly(ring, log)));
   ring();

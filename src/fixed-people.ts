@@ -2,7 +2,7 @@ import type { Person } from '#domain/operators.ts';
 import type { Settings } from './settings.ts';
 
 /** Those whom the settings name: no command changes them. */
-export const fixedPeople = (settings: Settings): Person[] =>
+export const fixedPeople = (settings: Pick<Settings, 'people'>): Person[] =>
   settings.people.map((person) => ({
     ...person,
     fixed: true,

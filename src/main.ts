@@ -15,6 +15,7 @@ const usage = `Opsroom runs a Matrix homeserver from a Matrix room.
   npm start -- mend --settings opsroom.yaml    gives a bot that is locked out its room back
   npm start -- exec --settings opsroom.yaml '!status'   one command from this shell, for when Matrix is down
   npm start -- approve --settings opsroom.yaml CODE     the second person's yes, from this shell
+  npm start -- audit verify FILE [--key FILE]  verifies what !audit export wrote, without the bot
 
   --log-level LEVEL   trace, debug, info, warn, error    --log-format json|pretty
 `;
@@ -39,7 +40,7 @@ function readFlags(argv: string[]): Flags & { command: string | undefined; help:
     configuration: { 'camel-case-expansion': false, 'unknown-options-as-args': true, 'halt-at-non-option': true },
   });
   const [command, ...rest] = parsed._.map(String);
-  if (command !== undefined && !['init', 'doctor', 'mend', 'exec', 'approve'].includes(command)) {
+  if (command !== undefined && !['init', 'doctor', 'mend', 'exec', 'approve', 'audit'].includes(command)) {
     throw new OpsError('invalid', `I don't know "${command}".`, { hint: usage });
   }
   const text = (name: string): string | undefined => {
@@ -80,6 +81,10 @@ async function run(argv: string[]): Promise<number> {
     if (flags.command === 'init') {
       const { init } = await import('./init.ts');
       return await init(flags.rest, { output: process.stdout, input: process.stdin, stop });
+    }
+    if (flags.command === 'audit') {
+      const { verifyAuditFile } = await import('./audit-file.ts');
+      return verifyAuditFile(flags.rest, process.stdout);
     }
     if (flags.command === 'doctor') {
       const { doctor } = await import('./doctor.ts');

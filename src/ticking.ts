@@ -23,9 +23,9 @@ export function calmly(work: () => void, log: Log): void {
 }
 
 /** Each second, until the signal ends it. */
-export async function ticking(clock: Clock, signal: AbortSignal, log: Log, tick: () => void): Promise<void> {
+export async function ticking(clock: Clock, signal: AbortSignal, log: Log, ticks: Array<() => void>): Promise<void> {
   while (!signal.aborted) {
-    calmly(tick, log);
+    for (const tick of ticks) calmly(tick, log);
     await clock.sleep(tickMs, signal).catch(() => {});
   }
 }

@@ -28,11 +28,10 @@ export function findDamage(db: Database.Database, scope: Scope, witness: Witness
   try {
     const structure = scope === 'live' ? [] : structureOf(db, scope === 'deep' ? 'integrity_check' : 'quick_check');
     if (structure.length > 0) return { structure, rows: [], audit: undefined };
-    return {
-      structure,
-      rows: wrongSums(db, scope === 'live' ? 'live' : 'all'),
-      audit: auditDamage(db, scope, witness),
-    };
+    const rows = wrongSums(db, scope === 'live' ? 'live' : 'all');
+    if (scope !== 'deep') return { structure, rows, audit: recentDamage(db, witness) };
+    const verdict = walkRecord(db, witness);
+    return { structure, rows, audit: verdict.ok ? undefined : verdict };
   } catch (error) {
     // Reading met what no check names: the file is damaged all the same.
     const code = (error as { code?: unknown }).code;
@@ -50,15 +49,18 @@ function structureOf(db: Database.Database, check: 'quick_check' | 'integrity_ch
   ];
 }
 
-function auditDamage(db: Database.Database, scope: Scope, { key, notes }: Witness): Damage['audit'] {
+/** From the first row, against all seals. */
+export function walkRecord(db: Database.Database, { key, notes }: Witness): AuditVerdict {
+  const audit = new SqliteAudit(db);
+  return verifyAudit(audit.all(), { key, seals: [...audit.seals(), ...notes.map((note) => ({ note }))] });
+}
+
+function recentDamage(db: Database.Database, { key, notes }: Witness): Damage['audit'] {
   const audit = new SqliteAudit(db);
   const head = audit.head();
-  const behind = scope === 'deep' ? 0 : Math.max(0, head.seq - newestRows);
-  const from = behind > 0 ? audit.row(behind) : undefined;
-  const stored = audit.seals(from?.seq);
-  const others = scope === 'deep' ? notes : notes.slice(-newestNotes);
-  const walk = { key, seals: [...stored, ...others.map((note) => ({ note }))], from };
-  const verdict = verifyAudit(audit.all(from?.seq), walk);
+  const from = head.seq > newestRows ? audit.row(head.seq - newestRows) : undefined;
+  const seals = [...audit.seals(from?.seq), ...notes.slice(-newestNotes).map((note) => ({ note }))];
+  const verdict = verifyAudit(audit.all(from?.seq), { key, seals, from });
   return verdict.ok ? undefined : verdict;
 }
 

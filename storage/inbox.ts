@@ -35,6 +35,17 @@ export class SqliteInbox {
   }
 
   take(batch: Batch): InboxItem[] {
+    const first = this.#nextId;
+    try {
+      return this.#take(batch);
+    } catch (error) {
+      // Rolled back: the numbers are given again.
+      this.#nextId = first;
+      throw error;
+    }
+  }
+
+  #take(batch: Batch): InboxItem[] {
     return this.#db.transaction(() => {
       const putPosition = this.#db.prepare('INSERT OR REPLACE INTO position (stream, position, at) VALUES (?, ?, ?)');
       putPosition.run(batch.stream, batch.position, batch.at ?? null);

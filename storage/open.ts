@@ -2,30 +2,45 @@ import { randomBytes } from 'node:crypto';
 import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
+import type { EpochMs } from '#domain/clock.ts';
 import { OpsError } from '#domain/errors.ts';
 import type { SigningKey } from '#domain/audit-seal.ts';
 import type { Person } from '#domain/operators.ts';
 import type { Scrubber } from '#domain/scrubber.ts';
 import { newAuditKey, openAuditKey } from './audit-key.ts';
-import { type Damage, findDamage, type Scope } from './damage.ts';
+import { Ballast } from './ballast.ts';
+import { Inspector } from './inspect.ts';
 import { SqliteLedger } from './ledger.ts';
 import { migrate } from './migrate.ts';
 import { SqliteOperators } from './operators.ts';
 import { SqliteReadings } from './readings.ts';
 import { SealFile } from './seal-file.ts';
+import { copyLive } from './spare.ts';
+import { Steady, type SteadyLedger } from './steady.ts';
 import { keepSums } from './sums.ts';
 import { openTables } from './tables.ts';
 
 export type Storage = {
-  ledger: SqliteLedger;
+  ledger: SteadyLedger;
+  steady: Steady;
   readings: SqliteReadings;
   operators: SqliteOperators;
   auditKey: SigningKey;
   /** The seals of the audit outside of the database. */
   seals: SealFile;
-  /** What is not as it was written. */
-  inspect(scope: Scope): Damage;
+  inspector: Inspector;
   [Symbol.dispose](): void;
+};
+
+export type StorageOptions = {
+  file: string;
+  people?: readonly Person[];
+  scrubber?: Scrubber;
+  now?: () => EpochMs;
+  /** The size of the file that is freed when the disk is full. */
+  ballast?: number;
+  /** In memory because of this: nothing is written down, so nothing is changed. */
+  lost?: string;
 };
 
 /**
@@ -33,8 +48,8 @@ export type Storage = {
  * under `BEGIN EXCLUSIVE`, so it ends with the process and the main file stays readable by others. Throws `held`
  * or `misconfigured`.
  */
-export function openStorage(options: { file: string; people?: readonly Person[]; scrubber?: Scrubber }): Storage {
-  const { file } = options;
+export function openStorage(options: StorageOptions): Storage {
+  const { file, scrubber } = options;
   const stack = new DisposableStack();
   try {
     if (file !== ':memory:') {
@@ -51,23 +66,43 @@ export function openStorage(options: { file: string; people?: readonly Person[];
     db.pragma('foreign_keys = ON');
     migrate(db);
     keepSums(db);
-    const instance = instanceOf(db);
+    // Of each opening: a copy that was put back counts its rows again, and the homeserver knows their transactions.
+    const instance = randomBytes(6).toString('hex');
     const auditKey = file === ':memory:' ? newAuditKey() : openAuditKey(dirname(file));
     const seals = new SealFile(file === ':memory:' ? undefined : join(dirname(file), 'audit-heads'));
+    const sqlite = new SqliteLedger(db, openTables(db), instance, scrubber);
+    const { lost } = options;
+    const steady = new Steady({
+      file: lost === undefined ? sqlite : undefined,
+      openSpare: () => (lost === undefined ? openSpare(db, instance, scrubber) : sqlite),
+      ballast: new Ballast(file === ':memory:' ? undefined : join(dirname(file), 'ballast'), options.ballast),
+      ...(options.now && { now: options.now }),
+      ...(lost !== undefined && { lost }),
+    });
     const disposal = stack.move();
     return {
-      ledger: new SqliteLedger(db, openTables(db), instance, options.scrubber),
-      readings: new SqliteReadings(db, options.scrubber),
+      ledger: steady.ledger,
+      steady,
+      readings: new SqliteReadings(db, scrubber),
       operators: new SqliteOperators(db, options.people ?? []),
       auditKey,
       seals,
-      inspect: (scope) => findDamage(db, scope, { key: auditKey, notes: seals.notes() }),
+      inspector: new Inspector(db, file, () => ({ key: auditKey, notes: seals.notes() })),
       [Symbol.dispose]: () => disposal.dispose(),
     };
   } catch (error) {
     stack.dispose();
     throw unopened(error, file);
   }
+}
+
+/** A ledger in memory that begins with what is live in that one. */
+function openSpare(from: Database.Database, instance: string, scrubber: Scrubber | undefined): SqliteLedger {
+  const db = new Database(':memory:');
+  migrate(db);
+  keepSums(db);
+  copyLive(from, db);
+  return new SqliteLedger(db, openTables(db), instance, scrubber);
 }
 
 /** Made before SQLite makes it: the files beside it (-wal, -shm) have the mode of this one. */
@@ -109,13 +144,4 @@ function holdLock(file: string): Database.Database {
       cause: error,
     });
   }
-}
-
-/** A random name that makes this database's transaction ids its own. */
-function instanceOf(db: Database.Database): string {
-  const stored = db.prepare(`SELECT value FROM switches WHERE name = 'instance'`).pluck().get();
-  if (typeof stored === 'string') return JSON.parse(stored) as string;
-  const instance = randomBytes(6).toString('hex');
-  db.prepare(`INSERT INTO switches (name, value) VALUES ('instance', ?)`).run(JSON.stringify(instance));
-  return instance;
 }

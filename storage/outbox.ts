@@ -4,7 +4,7 @@ import type { EpochMs } from '#domain/clock.ts';
 import type { NewOutboxRow, OutboxOutcome, OutboxRow, OutboxState } from '#domain/outbox.ts';
 import type { Tables } from './tables.ts';
 
-/** What is to be said, in order per lane. `instance` makes transaction ids unique over lost databases. */
+/** What is to be said, in order per lane. `instance` makes transaction ids unique over lost and put back databases. */
 export class SqliteOutbox {
   readonly #db: Database.Database;
   readonly #tables: Tables;
@@ -86,8 +86,7 @@ export class SqliteOutbox {
 
   /** This row is in the room as that event, though its sending may not have been answered yet. */
   said(txn: string, event: string): void {
-    const [instance, id] = txn.split('.');
-    if (instance !== this.#instance) return;
+    const [, id] = txn.split('.');
     const sql = 'UPDATE outbox SET event_id = ? WHERE id = ? AND txn = ? AND event_id IS NULL';
     this.#db.prepare(sql).run(event, Number(id), txn);
   }

@@ -12,7 +12,7 @@ const live: { [table: string]: string } = {
   prompts: `state = 'open'`,
   votes: `prompt IN (SELECT id FROM prompts WHERE state = 'open')`,
   outbox: `state = 'pending'`,
-  incidents: `state <> 'closed'`,
+  incidents: `(state <> 'closed' OR unsaid = 1)`,
   incident_log: `incident IN (SELECT id FROM incidents WHERE state <> 'closed')`,
   pages: `incident IN (SELECT id FROM incidents WHERE state <> 'closed')`,
   holds: 'ended_at IS NULL',

@@ -1,39 +1,73 @@
+import { type Act, actsOf, votersOf } from '#domain/audit-log.ts';
+import type { Line } from '#domain/messages.ts';
 import { formatMoment } from '#domain/moment.ts';
-import { runName } from '#domain/runs.ts';
+import { type Run, runName } from '#domain/runs.ts';
+import { targetsOf } from '#domain/touched.ts';
 import { Count, User, Word, z } from '#engine/args.ts';
 import { defineQuery } from '#engine/command.ts';
 
+// An act has three rows or four: asked, answered, begun, ended.
+const rowsOfAct = 5;
+
 export default defineQuery({
-  summary: 'Show what was done and by whom, and whether the record is whole.',
+  summary: 'Show what was done, on whom and by whom, and whether the record is whole.',
   examples: ['', '--by @alice:example.org', '--act disable --limit 50'],
   args: z.strictObject({ by: User.optional(), act: Word.optional(), limit: Count.default(20) }),
   role: 'admin',
-  needs: ['audit'],
-  answer: ({ by, act, limit }, { audit }) => ({
-    rows: audit.find({ limit, ...(by ? { actor: by } : {}), ...(act ? { act } : {}) }),
-    verdict: audit.verify(),
-  }),
-  view: ({ rows, verdict }, _args, { bot }) => ({
-    title: verdict.ok
-      ? `${verdict.rows} entries, none changed (head ${verdict.head.slice(0, 12)}).`
-      : `The record was changed: entry ${verdict.seq}: ${verdict.why}.`,
-    verdict: verdict.ok ? 'ok' : 'critical',
-    blocks:
-      rows.length === 0
-        ? []
-        : [
-            {
-              kind: 'table',
-              head: ['nr', 'when', 'who', 'what', 'outcome', 'run'],
-              rows: rows.map((row) => [
-                String(row.seq),
-                formatMoment(row.at, bot.timezone),
-                row.actor,
-                row.act,
-                row.outcome,
-                row.run === undefined ? '' : runName(row.run),
-              ]),
-            },
-          ],
-  }),
+  needs: ['audit', 'runs'],
+  answer({ by, act, limit }, { audit, runs }) {
+    const rows = audit.find({ limit: limit * rowsOfAct, ...(by ? { actor: by } : {}), ...(act ? { act } : {}) });
+    const acts = actsOf(rows, limit).map((one) => ({
+      ...one,
+      run: one.newest.run === undefined ? undefined : runs.find(one.newest.run)?.run,
+    }));
+    return { acts, look: audit.look() };
+  },
+  view({ acts, look: { verdict, since } }, _args, { bot }) {
+    const whole =
+      since > 0 ? `the newest ${verdict.ok ? verdict.rows - since : 0} looked at, none changed` : 'none changed';
+    return {
+      title: verdict.ok
+        ? `${verdict.rows} entries, ${whole}, signed up to ${verdict.sealedTo}.`
+        : `The record was changed: entry ${verdict.seq}: ${verdict.why}.`,
+      verdict: verdict.ok ? 'ok' : 'critical',
+      blocks:
+        acts.length === 0
+          ? []
+          : [
+              {
+                kind: 'table',
+                head: ['nr', 'when', 'who', 'what', 'target', 'outcome', 'run'],
+                rows: acts.map((one) => rowOf(one, bot.timezone)),
+              },
+            ],
+      ...(verdict.ok ? {} : { offers: [{ text: 'All of it', command: 'audit verify --all' }] }),
+    };
+  },
 });
+
+function rowOf(act: Act & { run: Run | undefined }, timezone: string): Line[] {
+  const { newest, rows, run } = act;
+  const asker = rows.at(-1) ?? newest;
+  const voters = votersOf(act);
+  const who = voters.length > 0 ? `${run?.actor ?? asker.actor} (with ${voters.join(', ')})` : asker.actor;
+  return [
+    String(newest.seq),
+    formatMoment(newest.at, timezone),
+    who,
+    newest.act,
+    run ? targetsOf(run).join(', ') : '',
+    newest.outcome + whyOf(newest.detail),
+    newest.run === undefined ? '' : runName(newest.run),
+  ];
+}
+
+/** Why it was refused, as the door writes it down. */
+function whyOf(detail: unknown): string {
+  const inner = fieldOf(detail, 'detail') ?? detail;
+  const why = fieldOf(inner, 'why') ?? fieldOf(inner, 'error');
+  return typeof why === 'string' ? `: ${why}` : '';
+}
+
+const fieldOf = (value: unknown, name: string): unknown =>
+  value !== null && typeof value === 'object' ? (value as { [key: string]: unknown })[name] : undefined;

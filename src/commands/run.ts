@@ -1,6 +1,7 @@
 import { formatDuration } from '#domain/duration.ts';
 import { OpsError } from '#domain/errors.ts';
 import { formatMoment } from '#domain/moment.ts';
+import { planLines } from '#domain/plan-lines.ts';
 import { runName } from '#domain/runs.ts';
 import { RunId, z } from '#engine/args.ts';
 import { defineQuery } from '#engine/command.ts';
@@ -32,7 +33,7 @@ export default defineQuery({
           ...(run.endedAt === undefined || run.begunAt === undefined
             ? []
             : [`took ${formatDuration(run.endedAt - run.begunAt)}`]),
-          ['plan: ', { code: JSON.stringify(run.plan) }],
+          ...planLines(run.plan),
         ],
       },
       ...(steps.length === 0

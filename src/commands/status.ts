@@ -11,14 +11,15 @@ export default defineQuery({
   args: none,
   role: 'viewer',
   needs: ['health', 'switches'],
-  wants: ['backups', 'incidents', 'queues'],
-  async answer(_args, { health, switches, backups, incidents, queues }) {
+  wants: ['backups', 'incidents', 'queues', 'safeMode'],
+  async answer(_args, { health, switches, backups, incidents, queues, safeMode }) {
     // A store that doesn't answer must not take the rest of the status with it.
     const sets = await backups?.list().catch(() => 'unknown' as const);
     const byAge = sets === 'unknown' ? [] : (sets ?? []).toSorted((a, b) => b.manifest.sequence - a.manifest.sequence);
     return {
       findings: health.findings(),
       paused: switches.paused(),
+      closed: safeMode?.closed(),
       queues: queues?.depth(),
       backup:
         sets === undefined || sets === 'unknown'
@@ -31,7 +32,7 @@ export default defineQuery({
       alerts: incidents?.list({ open: true }),
     };
   },
-  view({ findings, paused, queues, backup, onDuty, alerts }, _args, { bot, clock }) {
+  view({ findings, paused, closed, queues, backup, onDuty, alerts }, _args, { bot, clock }) {
     const now = clock.now();
     const open = alerts?.length;
     const critical = (alerts ?? []).filter(({ severity }) => severity === 'critical').length;
@@ -40,9 +41,11 @@ export default defineQuery({
       ['Bot', `${bot.version}, up ${formatDuration(now - bot.startedAt)}`],
       [
         'Changes',
-        paused
-          ? ['paused by ', { user: paused.by }, ` for ${formatDuration(now - paused.since)}: ${paused.reason}`]
-          : 'allowed',
+        closed
+          ? `refused, safe mode for ${formatDuration(now - closed.since)}: ${closed.why}. ${closed.hint}`
+          : paused
+            ? ['paused by ', { user: paused.by }, ` for ${formatDuration(now - paused.since)}: ${paused.reason}`]
+            : 'allowed',
       ],
     ];
     if (queues) rows.push(['Waiting', waiting(queues)]);
@@ -58,8 +61,8 @@ export default defineQuery({
       ]);
     if (bot.off.length > 0) rows.push(['Off', bot.off.map(({ part }) => part).join(', ')]);
     return {
-      title: alarm + healthLine(findings),
-      verdict: critical > 0 ? 'critical' : verdictOf(findings),
+      title: (closed ? 'Safe mode: nothing is changed. ' : '') + alarm + healthLine(findings),
+      verdict: closed || critical > 0 ? 'critical' : verdictOf(findings),
       blocks: [{ kind: 'list', items: rows.map(([what, line]): Line => [{ bold: `${what}: ` }, line].flat()) }],
       offers: [
         { text: 'Every reading', command: 'health' },

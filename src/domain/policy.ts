@@ -43,6 +43,8 @@ export type Question = {
   command: CommandRule;
   people: readonly Person[];
   paused: { by: UserId; reason: string } | undefined;
+  /** Safe mode: the bot can't trust or write its memory. */
+  closed?: { why: string; hint: string } | undefined;
   protect: Protected;
   roles?: RoleRules;
   /** What this human did in the last hour. */
@@ -84,6 +86,10 @@ export function decide(question: Question): Decision {
   const role = proof === 'shell' ? person?.role : roleThatCounts(person, question.power, question.roles);
   const lacking = judgeRole(question, person, role);
   if (lacking !== undefined) return lacking;
+  const { closed } = question;
+  if (command.change && closed !== undefined && !command.runsPaused) {
+    return deny(`The bot is in safe mode and changes nothing: ${closed.why}.`, closed.hint);
+  }
   if (command.change && paused !== undefined && !command.runsPaused) {
     return deny(`Changes are paused by ${paused.by}: ${paused.reason}.`, '!resume ends the pause.');
   }

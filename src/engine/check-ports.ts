@@ -10,6 +10,7 @@ import type {
   HomeserverProbe,
   RoundTrip,
 } from '#domain/probes.ts';
+import type { SafeMode } from '#domain/safe-mode.ts';
 
 /** Everything a check may be given. It gets only what it declares in `needs` and `wants`. */
 export type CheckPorts = {
@@ -23,6 +24,7 @@ export type CheckPorts = {
   disks: Disks;
   certificates: Certificates;
   backups: BackupStore;
+  safeMode: SafeMode;
   clock: Clock;
 };
 export type CheckPortName = Exclude<keyof CheckPorts, 'clock'>;

@@ -107,6 +107,7 @@ export function permit(
     command: ask.rule,
     people: ports.operators.list(),
     paused: ports.switches.paused(),
+    closed: ports.safeMode?.closed(),
     protect: {
       bot: ports.bot.user,
       adminUser: ports.adminUser?.(),

@@ -1,5 +1,5 @@
 import type { Accounts, SessionsDatabase } from '#domain/accounts.ts';
-import type { AuditRow, AuditVerdict } from '#domain/audit.ts';
+import type { AuditLog } from '#domain/audit-log.ts';
 import type { Backups } from '#domain/backups.ts';
 import type { Approvals, BotInfo, Catalogue, Queues, Runs, Switches } from '#domain/bot.ts';
 import type { CallServer } from '#domain/calls.ts';
@@ -14,6 +14,7 @@ import type { Encryption } from '#domain/encryption.ts';
 import type { Health } from '#domain/health.ts';
 import type { Hold, TakenAway } from '#domain/ledger.ts';
 import type { Reports } from '#domain/reports.ts';
+import type { SafeMode } from '#domain/safe-mode.ts';
 import type { Tokens } from '#domain/tokens.ts';
 
 /** What was taken from people and is kept from them. */
@@ -30,11 +31,6 @@ export interface Takings {
 export interface Handover {
   /** Gives the path. The same name again overwrites. */
   put(name: string, content: string): Promise<string>;
-}
-
-export interface AuditLog {
-  find(filter: { actor?: UserId; act?: string; run?: number; limit?: number }): AuditRow[];
-  verify(): AuditVerdict;
 }
 
 /** Everything a command may be given. It gets only what it declares in `needs` and `wants`. */
@@ -57,6 +53,7 @@ export type Ports = {
   catalogue: Catalogue;
   switches: Switches;
   queues: Queues;
+  safeMode: SafeMode;
   audit: AuditLog;
   encryption: Encryption;
   tokens: Tokens;

@@ -177,7 +177,10 @@ export class TestHouse implements AsyncDisposable {
       operators: storage.operators,
       readings: storage.readings,
       switches: new Switchboard(ledger, clock),
-      audit: { find: (filter: object) => ledger.audit(filter), verify: () => verifyAudit(ledger.auditAll()) },
+      audit: {
+        find: (filter: object) => ledger.audit(filter),
+        look: () => ({ verdict: verifyAudit(ledger.auditAll()), since: 0, fingerprint: '' }),
+      },
       adminUser: () => idOf('opsroom-admin'),
       ...(Object.fromEntries(given) as Partial<SitePorts>),
       ...options.portsOn?.(storage, clock),

@@ -130,7 +130,15 @@ test('surface.md: who may call what', () => {
   const names = (role: string): string[] => (roles[role as keyof typeof roles] ?? []).map(([name]) => name).toSorted();
   expect(names('anyone')).toEqual(['help', 'ping', 'version', 'whoami']);
   expect(names('owner')).toEqual(['people add', 'people remove', 'people set']);
-  expect(names('admin')).toEqual(['audit', 'crypto reset', 'crypto status', 'crypto verify', 'deactivate']);
+  expect(names('admin')).toEqual([
+    'audit',
+    'audit export',
+    'audit verify',
+    'crypto reset',
+    'crypto status',
+    'crypto verify',
+    'deactivate',
+  ]);
   expect(names('operator')).toEqual(
     expect.arrayContaining([
       'ack',

@@ -95,7 +95,7 @@ describe('what was not written by the bot', () => {
     {
       using storage = openStorage({ file: file() });
       fill(storage, 60);
-      expect(storage.inspect('all')).toEqual({ structure: [], rows: [], audit: undefined });
+      expect(storage.inspector.now('all')).toEqual({ structure: [], rows: [], audit: undefined });
     }
     const places = rowBytes();
     const total = places.reduce((sum, { from, to }) => sum + to - from, 0);
@@ -121,7 +121,7 @@ describe('what was not written by the bot', () => {
   function isFound(): boolean {
     try {
       using storage = openStorage({ file: file() });
-      return damageWords(storage.inspect('all')).length > 0;
+      return damageWords(storage.inspector.now('all')).length > 0;
     } catch {
       return true;
     }
@@ -141,11 +141,11 @@ describe('what was not written by the bot', () => {
     change(`UPDATE runs SET plan = '{}' WHERE state = 'done' AND id = 3`);
     change(`INSERT INTO switches (name, value) VALUES ('paused', 'null')`);
     using storage = openStorage({ file: file() });
-    expect(damageWords(storage.inspect('live'))).toEqual([
+    expect(damageWords(storage.inspector.now('live'))).toEqual([
       '1 row of operators are not what was written',
       '1 row of switches are not what was written',
     ]);
-    expect(storage.inspect('all').rows.map(({ table }) => table)).toEqual(['operators', 'runs', 'switches']);
+    expect(storage.inspector.now('all').rows.map(({ table }) => table)).toEqual(['operators', 'runs', 'switches']);
   });
 
   test('F1: a cut or exchanged record shows by the seals beside the database', () => {
@@ -154,21 +154,21 @@ describe('what was not written by the bot', () => {
       fill(storage, 10);
       const seal = storage.ledger.auditSeals().at(-1)!;
       storage.seals.append(seal.note);
-      expect(storage.inspect('live').audit).toBeUndefined();
+      expect(storage.inspector.now('live').audit).toBeUndefined();
     }
     const db = new Database(file());
     db.exec('DELETE FROM audit_heads; DELETE FROM audit WHERE seq > 7');
     db.close();
     {
       using storage = openStorage({ file: file() });
-      expect(storage.inspect('live').audit).toMatchObject({ seq: 8 });
-      expect(damageWords(storage.inspect('live'))).toEqual([
+      expect(storage.inspector.now('live').audit).toMatchObject({ seq: 8 });
+      expect(damageWords(storage.inspector.now('live'))).toEqual([
         'the audit record was changed: entry 8: the record ends before it, and 10 rows were sealed',
       ]);
     }
     for (const name of ['opsroom.db', 'opsroom.db-wal', 'opsroom.db-shm']) rmSync(join(folder, name), { force: true });
     using anew = openStorage({ file: file() });
-    expect(anew.inspect('live').audit).toMatchObject({ seq: 1 });
+    expect(anew.inspector.now('live').audit).toMatchObject({ seq: 1 });
   });
 
   test('F4: erased detail is no damage, another detail is', () => {
@@ -176,10 +176,10 @@ describe('what was not written by the bot', () => {
     fill(storage, 10);
     const db = new Database(file());
     db.exec('DELETE FROM audit_detail WHERE seq IN (3, 4)');
-    expect(storage.inspect('deep').audit).toBeUndefined();
+    expect(storage.inspector.now('deep').audit).toBeUndefined();
     db.exec(`UPDATE audit_detail SET json = '{}' WHERE seq = 5`);
     db.close();
-    expect(storage.inspect('deep').audit).toEqual({ ok: false, seq: 5, why: 'its detail was changed' });
+    expect(storage.inspector.now('deep').audit).toEqual({ ok: false, seq: 5, why: 'its detail was changed' });
   });
 });
 

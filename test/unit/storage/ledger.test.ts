@@ -1,11 +1,15 @@
+import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { auditGenesis, verifyAudit } from '#domain/audit.ts';
 import { OpsError } from '#domain/errors.ts';
 import type { Change } from '#domain/ledger.ts';
 import type { Prompt } from '#domain/prompts.ts';
-import { advance, type Run, type Step } from '#domain/runs.ts';
+import { advance, openRunStates, type Run, type RunState, type Step } from '#domain/runs.ts';
 import type { NewInboxItem } from '#domain/inbox.ts';
+import { SqliteLedger } from '#storage/ledger.ts';
+import { migrate } from '#storage/migrate.ts';
 import { openStorage, type Storage } from '#storage/open.ts';
+import { openTables } from '#storage/tables.ts';
 import { idOf, opsRoom } from '#test/fakes/house.ts';
 import { row } from '#test/fixtures/outbox-rows.ts';
 
@@ -349,4 +353,22 @@ describe('the inbox', () => {
     take('1', item('$a', { body }));
     expect(storage.ledger.newItems(1)[0]?.body).toEqual(body);
   });
+});
+
+test('the open runs are found by their index, however many have ended', () => {
+  const db = new Database(':memory:');
+  migrate(db);
+  const plans: string[] = [];
+  const tables = openTables(db);
+  const { all } = tables.runs;
+  tables.runs.all = (tail: string, ...parameters: unknown[]) => {
+    const explained = db.prepare(`EXPLAIN QUERY PLAN SELECT * FROM runs ${tail}`).all(...parameters);
+    plans.push(JSON.stringify(explained));
+    return all.call(tables.runs, tail, ...parameters);
+  };
+  const ledger = new SqliteLedger(db, tables, 'x');
+  for (const states of [['running', 'stopping'], ['waiting'], openRunStates] as RunState[][]) ledger.runsBy({ states });
+  expect(plans).toHaveLength(3);
+  for (const plan of plans) expect(plan).toContain('runs_open');
+  db.close();
 });
