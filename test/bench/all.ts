@@ -3,12 +3,21 @@ import { audit } from './audit.ts';
 import { backup } from './backup.ts';
 import { encrypted } from './encrypted.ts';
 import { type Figure, isMet, table } from './figures.ts';
+import { ledger } from './ledger.ts';
 import { memory } from './memory.ts';
 import { reply } from './reply.ts';
 import { start } from './start.ts';
 import { openWorld, type World } from './world.ts';
 
-const benches: Record<string, (world: World) => Promise<Figure[]>> = { reply, encrypted, start, memory, backup, audit };
+const benches: Record<string, (world: World) => Promise<Figure[]>> = {
+  reply,
+  encrypted,
+  start,
+  memory,
+  backup,
+  audit,
+  ledger,
+};
 
 const log = (line: string): void => void process.stderr.write(`${line}\n`);
 const asked = process.argv.slice(2);
