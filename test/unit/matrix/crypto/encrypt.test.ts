@@ -1,0 +1,52 @@
+import { expect, test } from 'vitest';
+import { Encryptor } from '#adapters/matrix/crypto/encrypt.ts';
+import type { Machine } from '#adapters/matrix/crypto/machine.ts';
+import type { Requests } from '#adapters/matrix/crypto/requests.ts';
+import type { RoomStates } from '#adapters/matrix/crypto/room-state.ts';
+import { FakeClock } from '#test/fakes/clock.ts';
+import { opsRoom } from '#test/fakes/house.ts';
+
+/** Counts what the library is asked for; its answers are those of one session. */
+class CountingMachine {
+  shared = 0;
+  #index = 0;
+
+  call = async (work: (olm: object) => Promise<unknown>): Promise<unknown> =>
+    work({
+      updateTrackedUsers: () => Promise.resolve(),
+      getMissingSessions: () => Promise.resolve(null),
+      invalidateGroupSession: () => Promise.resolve(true),
+      shareRoomKey: () => {
+        this.shared += 1;
+        return Promise.resolve([]);
+      },
+      encryptRoomEvent: () => {
+        const ciphertext = Buffer.from([3, 8, this.#index, 18]).toString('base64');
+        this.#index += 1;
+        return Promise.resolve(JSON.stringify({ session_id: 'one', ciphertext }));
+      },
+    });
+}
+
+test('a key is shared anew before its time is up: the library would fail for good on one that has expired', async () => {
+  const machine = new CountingMachine();
+  const clock = new FakeClock();
+  const requests = { seen: 0, pump: () => Promise.resolve(), send: () => Promise.resolve() };
+  const state = { members: [], visibility: 0, rotationPeriodMs: 600_000, rotationMessages: 100 };
+  const rooms = { get: () => Promise.resolve(state) };
+  const encryptor = new Encryptor({
+    machine: machine as unknown as Machine,
+    requests: requests as unknown as Requests,
+    rooms: rooms as unknown as RoomStates,
+    clock,
+  });
+  const send = (): Promise<object> => encryptor.encrypt(opsRoom, 'm.room.message', {});
+  await send();
+  await send();
+  await clock.advance(539_000);
+  await send();
+  expect(machine.shared).toBe(1);
+  await clock.advance(2000);
+  await send();
+  expect(machine.shared).toBe(2);
+});
