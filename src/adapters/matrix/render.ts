@@ -25,14 +25,23 @@ const show = (text: string): string =>
 export const escapeHtml = (text: string): string =>
   show(text).replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 
-const spansOf = (line: Line): Span[] => (Array.isArray(line) ? line : [line]);
+/** Texts that meet are one text: what is harmless in each (half of `@room`, a few marks) need not be harmless together. */
+function spansOf(line: Line): Span[] {
+  const spans: Span[] = [];
+  for (const span of Array.isArray(line) ? line : [line]) {
+    const last = spans.at(-1);
+    if (typeof span === 'string' && typeof last === 'string') spans[spans.length - 1] = last + span;
+    else spans.push(span);
+  }
+  return spans;
+}
 
-function spanText(span: Span): string {
-  if (typeof span === 'string') return show(span);
-  if ('code' in span) return show(span.code);
-  if ('bold' in span) return show(span.bold);
-  if ('user' in span) return show(span.user);
-  return `${show(span.text)} (${show(span.link)})`;
+function plain(span: Span): string {
+  if (typeof span === 'string') return span;
+  if ('code' in span) return span.code;
+  if ('bold' in span) return span.bold;
+  if ('user' in span) return span.user;
+  return `${span.text} (${span.link})`;
 }
 
 function spanHtml(span: Span): string {
@@ -45,7 +54,7 @@ function spanHtml(span: Span): string {
   return `<a href="${escapeHtml(href)}">${escapeHtml(span.text)}</a>`;
 }
 
-const lineText = (line: Line): string => spansOf(line).map(spanText).join('');
+const lineText = (line: Line): string => show(spansOf(line).map(plain).join(''));
 const lineHtml = (line: Line): string => spansOf(line).map(spanHtml).join('').replaceAll('\n', '<br>');
 
 function tableText(head: string[], rows: Line[][]): string {

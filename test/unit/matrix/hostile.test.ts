@@ -202,6 +202,14 @@ describe('names', () => {
     );
   });
 
+  test.each(['\u0301\u0301', 'room@', '@', 'room', '\udc00\ud83d', '\u200d😀'])(
+    '%j beside itself is harmless too',
+    (text) => {
+      demandHarmless(everywhere(text));
+      demandHarmless({ title: ['@', text, text, { bold: text }, 'room', text] });
+    },
+  );
+
   test('signs that steer a terminal are shown; a line end is one', () => {
     expect(render({ title: 'a\u001b[31mb\u0007\u0000\u009b' }).body).toBe('a[U+1B][31mb[U+7][U+0][U+9B]');
     expect(render({ title: 'x', blocks: [{ kind: 'code', text: 'a\r\nb\rc' }] }).body).toBe('x\n\na\nb[U+D]c');
