@@ -176,6 +176,7 @@ async function assemble(
     ports: () => ports,
     refusals: new Refusals(),
     ...(crash && { crash }),
+    heardUntil: () => sync.heardUntil,
   };
   const runner = new Runner(house);
   const approvals = new Approvals(house, runner);

@@ -14,8 +14,6 @@ import { standingsOf } from './second-person.ts';
 import type { Runner } from './runner.ts';
 import { type Address, laneOf, say } from './speak.ts';
 
-/** After a start, until what was said meanwhile has surely come in. */
-const catchUpMs = 120_000;
 const yes = new Set(['✅', '☑', '✔']);
 const no = new Set(['❌', '✖', '🚫']);
 /** Clients add variation selectors and skin tones. */
@@ -184,7 +182,6 @@ export class Approvals implements ApprovalsPort {
   /** A team of one has waited. Silence counts only if everybody could hear the question, and say no. */
   #waited(prompt: Prompt, run: Run, now: EpochMs): void {
     const { ledger } = this.#house;
-    const { bot } = this.#house.ports(run.site);
     const said = ledger.outboxRow(prompt.message);
     if (said?.eventId === undefined)
       return this.#expire(prompt, run, 'It could not be announced in the room, so nothing was done.');
@@ -194,8 +191,8 @@ export class Approvals implements ApprovalsPort {
         run,
         `Somebody else is ${prompt.role} by now, so silence is no yes; nothing was done.`,
       );
-    // What was said while the bot was away comes first: a no may be among it.
-    if (now - bot.startedAt < catchUpMs || ledger.inboxDepth() > 0) return;
+    // What was said while the bot was away or cut off comes first: a no may be among it.
+    if ((this.#house.heardUntil() ?? -Infinity) < prompt.expiresAt || ledger.inboxDepth() > 0) return;
     const waitedMs = prompt.expiresAt - run.madeAt;
     ledger.commit({
       at: now,

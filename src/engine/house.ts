@@ -1,6 +1,8 @@
 import type { UserId } from '#domain/accounts.ts';
 import type { Clock } from '#domain/clock.ts';
 import type { InboxItem, Proof, RoomFacts } from '#domain/inbox.ts';
+import type { Clock, EpochMs } from '#domain/clock.ts';
+import type { InboxItem, Proof } from '#domain/inbox.ts';
 import type { Ledger } from '#domain/ledger.ts';
 import type { Log } from '#domain/log.ts';
 import { type Role, sameHuman } from '#domain/operators.ts';
@@ -38,6 +40,8 @@ export type House = {
   refusals: Refusals;
   /** Tests end the process here, at a named point. */
   crash?: (point: string) => void;
+  /** All that was said in the room up to then has been taken in; undefined as long as nothing was heard. */
+  heardUntil: () => EpochMs | undefined;
 };
 
 /** Where the answer to an item goes; a schedule's goes into the ops room. */

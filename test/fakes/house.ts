@@ -108,6 +108,8 @@ export class TestHouse implements AsyncDisposable {
   readonly scrubber = new Scrubber();
   /** The disk is full when the next process starts. */
   refuseAtStart: Error | undefined;
+  /** Nothing that is said in the room comes in. */
+  deaf = false;
   readonly #options: TestHouseOptions;
   readonly #folder: string | undefined;
   #life: Life;
@@ -205,6 +207,7 @@ export class TestHouse implements AsyncDisposable {
       ports: () => ports,
       refusals: new Refusals(),
       ...(crash ? { crash } : {}),
+      heardUntil: () => (this.deaf ? undefined : clock.now()),
     };
     const runner = new Runner(house);
     const approvals = new Approvals(house, runner);

@@ -75,6 +75,8 @@ export class SyncLoop {
   trouble: OpsError | undefined;
   /** Monotonic time of the last good answer. */
   lastAnswerMs: number | undefined;
+  /** When the last answer came that is taken in: nothing that was said before is missing. */
+  heardUntil: EpochMs | undefined;
 
   constructor(options: SyncOptions) {
     this.#options = options;
@@ -173,6 +175,7 @@ export class SyncLoop {
     poll.catch(() => {});
     const answer = (await this.#first(poll, stop)) as SyncAnswer | undefined;
     if (answer === undefined) return;
+    const cameAt = this.#options.clock.now();
     this.#options.rooms?.(answer.rooms);
     const joined = answer.rooms?.join?.[room];
     const timeline = joined?.timeline?.events ?? [];
@@ -191,6 +194,7 @@ export class SyncLoop {
     const cipher = await keysFor(envelopes, facts);
     const heard = await unwrap(cipher, { facts, news: answer, events, bot });
     this.#store(answer.next_batch, facts, heard, cipher?.mark);
+    this.heardUntil = cameAt;
     if (cipher) await this.#retrySealed(cipher);
   }
 

@@ -179,13 +179,28 @@ describe('a team of one', () => {
     const second = room.question().id;
     room.kill();
     await room.clock.advance(31 * minuteMs);
+    room.deaf = true;
     await room.reopen();
     await room.pass(60_000);
     expect(room.states()).toEqual(['waiting', 'waiting']);
     // Too late by the clock, yet nobody listened before.
     await room.react('vera', '❌', second);
-    await room.pass(61_000);
+    room.deaf = false;
+    await room.pass(1000);
     expect(room.states()).toEqual(['done', 'denied']);
+  });
+
+  test('silence counts only when the room was heard to the end, not while the bot was cut off', async () => {
+    await using room = one();
+    await room.say('alice', '!remove mallory spam');
+    room.deaf = true;
+    await room.pass(60 * minuteMs);
+    expect(room.states()).toEqual(['waiting']);
+    await room.react('vera', '❌');
+    room.deaf = false;
+    await room.pass(1000);
+    expect(room.states()).toEqual(['denied']);
+    expect(room.world.done).toEqual([]);
   });
 });
 
