@@ -39,7 +39,7 @@ import { type App, appOf, openLives } from './lives.ts';
 import { openMemory } from './memory.ts';
 import { openParts } from './parts.ts';
 import { sessionSince } from './session-age.ts';
-import { staySingle } from './single.ts';
+import { Single } from './single.ts';
 import { countAnswer, openMetrics, openServe } from './serve.ts';
 import { openEnvelopes, tellOfEncryption } from './encrypted-room.ts';
 import { partsOff, type Settings } from './settings.ts';
@@ -253,6 +253,8 @@ async function assemble(
       () => tellOfEncryption(settings.matrix.encryption, ledger, bot, clock, log),
     );
   }
+  const single = new Single({ matrix, bot, ledger, room, clock, log });
+  if (!offline) await single.begin();
   const loops = [intake.run(stop.signal), ticking(clock, stop.signal, log, ticks)];
   stack.defer(async () => {
     await runner.close(graceMs);
@@ -266,7 +268,7 @@ async function assemble(
   loops.push(
     sender.run(stop.signal),
     alive.run(stop.signal),
-    staySingle({ matrix, bot, ledger, room, clock, log, stop, ended: ended.resolve }),
+    single.stay(stop, ended.resolve),
     clock.sleep(firstLookMs, stop.signal).then(
       () => watch.prober.run(stop.signal),
       () => {},

@@ -12,36 +12,66 @@ import type { OutboxRow } from '#domain/outbox.ts';
 import { TenureKeeper } from '#engine/tenure.ts';
 
 const sayWithinMs = 5000;
+// A homeserver that hangs must not keep the bot from its pages.
+const firstLookMs = 5000;
 
-/**
- * Watches that no other copy of the bot acts. When one took over: `stop` is aborted, the room is told, and `ended` is
- * called with the reason.
- */
-export async function staySingle(options: {
+export type SingleOptions = {
   matrix: MatrixSession;
   bot: BotInfo;
   ledger: Ledger;
   room: MatrixOpsRoom;
   clock: Clock;
   log: Log;
-  stop: AbortController;
-  ended: (why: OpsError) => void;
-}): Promise<void> {
-  const { matrix, bot, ledger, room, clock, log, stop, ended } = options;
-  const holder = randomBytes(8).toString('hex');
-  const record = new AccountTenureRecord(matrix.connection.request, bot.user);
-  const keeper = new TenureKeeper({ record, ledger, clock, log, holder, host: hostname() });
-  const lost = await keeper.run(stop.signal);
-  if (lost === undefined) return;
-  log.error({ hint: lost.hint }, lost.message);
-  stop.abort();
-  // Said by itself: the outbox is the other copy's now.
-  const said = room.send(noticeOf(lost, bot, holder, clock.now()), () => undefined);
-  const given = clock.sleep(sayWithinMs);
-  await Promise.race([said, given]).catch((error: unknown) =>
-    log.warn({ why: asOpsError(error).message }, 'the room could not be told'),
-  );
-  ended(lost);
+};
+
+/** Watches that no other copy of the bot acts. */
+export class Single {
+  readonly #options: SingleOptions;
+  readonly #holder = randomBytes(8).toString('hex');
+  readonly #keeper: TenureKeeper;
+
+  constructor(options: SingleOptions) {
+    const { matrix, bot, ledger, clock, log } = options;
+    this.#options = options;
+    const record = new AccountTenureRecord(matrix.connection.request, bot.user);
+    this.#keeper = new TenureKeeper({ record, ledger, clock, log, holder: this.#holder, host: hostname() });
+  }
+
+  /**
+   * Before anything is done. Throws `held` when this copy lost to another one that is there still; when that can't be
+   * seen soon, the bot acts, and looks again.
+   */
+  async begin(): Promise<void> {
+    const { clock, log } = this.#options;
+    const seen = new AbortController();
+    const looked = this.#keeper.once().catch((error: unknown) => {
+      log.warn({ why: asOpsError(error).message }, 'it cannot be seen yet whether another copy of the bot is running');
+      return undefined;
+    });
+    const enough = clock.sleep(firstLookMs, seen.signal).then(
+      () => undefined,
+      () => undefined,
+    );
+    const lost = await Promise.race([looked, enough]);
+    seen.abort();
+    if (lost !== undefined) throw lost;
+  }
+
+  /** When another copy took over: `stop` is aborted, the room is told, and `ended` is called with the reason. */
+  async stay(stop: AbortController, ended: (why: OpsError) => void): Promise<void> {
+    const { bot, room, clock, log } = this.#options;
+    const lost = await this.#keeper.run(stop.signal);
+    if (lost === undefined) return;
+    log.error({ hint: lost.hint }, lost.message);
+    stop.abort();
+    // Said by itself: the outbox is the other copy's now.
+    const said = room.send(noticeOf(lost, bot, this.#holder, clock.now()), () => undefined);
+    const given = clock.sleep(sayWithinMs);
+    await Promise.race([said, given]).catch((error: unknown) =>
+      log.warn({ why: asOpsError(error).message }, 'the room could not be told'),
+    );
+    ended(lost);
+  }
 }
 
 const noticeOf = (lost: OpsError, bot: BotInfo, holder: string, at: number): OutboxRow => ({

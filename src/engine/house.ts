@@ -1,8 +1,6 @@
 import type { UserId } from '#domain/accounts.ts';
-import type { Clock } from '#domain/clock.ts';
-import type { InboxItem, Proof, RoomFacts } from '#domain/inbox.ts';
 import type { Clock, EpochMs } from '#domain/clock.ts';
-import type { InboxItem, Proof } from '#domain/inbox.ts';
+import type { InboxItem, Proof, RoomFacts } from '#domain/inbox.ts';
 import type { Ledger } from '#domain/ledger.ts';
 import type { Log } from '#domain/log.ts';
 import { type Role, sameHuman } from '#domain/operators.ts';

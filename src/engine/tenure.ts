@@ -52,7 +52,7 @@ export class TenureKeeper {
 
   /** Looks, and takes or keeps the tenure; gives why it is lost. */
   async once(): Promise<OpsError | undefined> {
-    const { record, clock, ledger } = this.#options;
+    const { record, clock, ledger, log } = this.#options;
     const seen = await record.read();
     const mine = this.#mine;
     if (mine === undefined) return this.#take(seen);
@@ -65,7 +65,12 @@ export class TenureKeeper {
       return undefined;
     }
     const value: Memory = { epoch: mine.epoch, holder: mine.holder, lostTo: seen.holder };
-    ledger.commit({ at: clock.now(), switches: [{ name, value }] });
+    try {
+      ledger.commit({ at: clock.now(), switches: [{ name, value }] });
+    } catch (error) {
+      // Lost all the same: a memory that can't be written is no reason to act on.
+      log.error({ why: asOpsError(error).message }, 'it cannot be remembered that another copy of the bot took over');
+    }
     return this.#lost(seen);
   }
 

