@@ -199,10 +199,9 @@ async function assemble(
       watch.alerter.reaction({ event, emoji, sender, joined: isJoined(house, site, sender) }),
   });
   const receive = (signals: Signal[]): void => void watch.alerter.receive(signals);
-  const { operators } = storage;
-  const own = { settings, ledger, operators, matrix, bot, clock, log, receive };
+  const own = { settings, ledger, operators: storage.operators, matrix, bot, clock, log, receive };
   const alive = stack.use(new Alive({ ...own, sync: () => sync, sender: () => sender }));
-  const envelopes = stack.use(await openEnvelopes({ settings, matrix, ledger, clock, log, offline, again }));
+  const envelopes = stack.use(await openEnvelopes({ ...own, offline, hears: () => sync.hears, again }));
   const room = new MatrixOpsRoom(matrix.connection, matrix.bot, envelopes);
   const sender = new Sender({
     ledger,
@@ -253,8 +252,7 @@ async function assemble(
       () => tellOfEncryption(settings.matrix.encryption, ledger, bot, clock, log),
     );
   }
-  const single = new Single({ matrix, bot, ledger, room, clock, log });
-  if (!offline) await single.begin();
+  const single = await Single.open({ matrix, bot, ledger, room, clock, log, offline });
   const loops = [intake.run(stop.signal), ticking(clock, stop.signal, log, ticks)];
   stack.defer(async () => {
     await runner.close(graceMs);

@@ -20,10 +20,11 @@ export async function openEnvelopes(options: {
   clock: Clock;
   log: Log;
   offline: boolean;
+  hears: () => boolean;
   /** The bot begins anew; keys that are lost are cured by that. */
   again: () => void;
 }): Promise<Envelopes> {
-  const { settings, matrix, ledger, clock, log, offline, again } = options;
+  const { settings, matrix, ledger, clock, log, offline, hears, again } = options;
   const { encryption: mode, password } = settings.matrix;
   let starting = true;
   const fatal = (why: OpsError): void => {
@@ -40,6 +41,7 @@ export async function openEnvelopes(options: {
     dataDir: settings.dataDir,
     mode,
     facts: (room) => ledger.roomFacts(room),
+    hears,
     noted: () => ledger.position('keys'),
     clock,
     log,
@@ -53,7 +55,8 @@ export async function openEnvelopes(options: {
   });
   if (offline || mode === 'off') return envelopes;
   const open = async (): Promise<void> => {
-    if (envelopes.hasKeys || (await envelopes.isEncrypted(matrix.room))) await envelopes.cipher();
+    const known = ledger.roomFacts(matrix.room)?.encrypted;
+    if (envelopes.hasKeys || (known ?? (await envelopes.isEncrypted(matrix.room)))) await envelopes.cipher();
   };
   const given = new AbortController();
   try {

@@ -22,6 +22,8 @@ export type SingleOptions = {
   room: MatrixOpsRoom;
   clock: Clock;
   log: Log;
+  /** Without the homeserver nobody can be seen there. */
+  offline: boolean;
 };
 
 /** Watches that no other copy of the bot acts. */
@@ -30,7 +32,7 @@ export class Single {
   readonly #holder = randomBytes(8).toString('hex');
   readonly #keeper: TenureKeeper;
 
-  constructor(options: SingleOptions) {
+  private constructor(options: SingleOptions) {
     const { matrix, bot, ledger, clock, log } = options;
     this.#options = options;
     const record = new AccountTenureRecord(matrix.connection.request, bot.user);
@@ -41,7 +43,13 @@ export class Single {
    * Before anything is done. Throws `held` when this copy lost to another one that is there still; when that can't be
    * seen soon, the bot acts, and looks again.
    */
-  async begin(): Promise<void> {
+  static async open(options: SingleOptions): Promise<Single> {
+    const single = new Single(options);
+    if (!options.offline) await single.#begin();
+    return single;
+  }
+
+  async #begin(): Promise<void> {
     const { clock, log } = this.#options;
     const seen = new AbortController();
     const looked = this.#keeper.once().catch((error: unknown) => {

@@ -19,6 +19,8 @@ const longPollMs = 30_000;
 const pageSize = 100;
 const mostPages = 100;
 const longestWaitMs = 5000;
+/** Two long polls. */
+const oldMs = 60_000;
 
 type Timeline = { events?: MatrixEvent[]; limited?: boolean; prev_batch?: string };
 type JoinedRoom = { timeline?: Timeline; state?: { events?: MatrixEvent[] } };
@@ -75,8 +77,9 @@ export class SyncLoop {
   trouble: OpsError | undefined;
   /** Monotonic time of the last good answer. */
   lastAnswerMs: number | undefined;
-  /** When the last answer came that is taken in: nothing that was said before is missing. */
+  /** When the last answer came to a position of this connection: nothing that was said before is missing. */
   heardUntil: EpochMs | undefined;
+  #heardMs = -Infinity;
 
   constructor(options: SyncOptions) {
     this.#options = options;
@@ -87,6 +90,11 @@ export class SyncLoop {
   /** From then on nothing that is said is missed: a first start begins with its first answer. */
   get listening(): Promise<void> {
     return this.#heard.promise;
+  }
+
+  /** Whether what is known of the room is news. */
+  get hears(): boolean {
+    return this.#options.clock.monotonicMs() - this.#heardMs < oldMs;
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -193,8 +201,12 @@ export class SyncLoop {
     // The keys first: they commit for themselves and may be ahead of the position, never behind.
     const cipher = await keysFor(envelopes, facts);
     const heard = await unwrap(cipher, { facts, news: answer, events, bot });
+    const isNews = this.#listening.caughtUp;
     this.#store(answer.next_batch, facts, heard, cipher?.mark);
-    this.heardUntil = cameAt;
+    if (isNews) {
+      this.heardUntil = cameAt;
+      this.#heardMs = this.#options.clock.monotonicMs();
+    }
     if (cipher) await this.#retrySealed(cipher);
   }
 

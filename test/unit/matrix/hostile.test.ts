@@ -207,6 +207,7 @@ describe('names', () => {
     (text) => {
       demandHarmless(everywhere(text));
       demandHarmless({ title: ['@', text, text, { bold: text }, 'room', text] });
+      expect(isPolluted()).toBe(false);
     },
   );
 

@@ -17,6 +17,8 @@ export type EnvelopesOptions = {
   mode: 'auto' | 'required' | 'off';
   /** What the sync has learnt of a room. */
   facts: (room: RoomId) => RoomFacts | undefined;
+  /** Whether that is news: before the first sync, and while cut off, people may leave and a room be encrypted unnoticed. */
+  hears: () => boolean;
   /** See `OwnKeys.noted`. */
   noted: () => string | undefined;
   clock: Clock;
@@ -44,8 +46,9 @@ export class Envelopes implements AsyncDisposable {
   async isEncrypted(room: RoomId): Promise<boolean> {
     if (!this.reads) return false;
     const facts = this.#options.facts(room);
-    if (facts !== undefined) return facts.encrypted;
-    const { request } = this.#options;
+    if (facts?.encrypted === true) return true;
+    const { request, hears } = this.#options;
+    if (facts !== undefined && hears()) return false;
     try {
       await request('GET', `/_matrix/client/v3/rooms/${encodeURIComponent(room)}/state/m.room.encryption`);
       return true;
@@ -90,7 +93,7 @@ export class Envelopes implements AsyncDisposable {
   }
 
   async #open(): Promise<Cipher> {
-    const { lost, request, user, dataDir, facts, noted, clock, log, password } = this.#options;
+    const { lost, request, user, dataDir, facts, hears, noted, clock, log, password } = this.#options;
     const [{ Cipher }, device] = await Promise.all([import('./cipher.ts'), deviceOf(request)]);
     const died = (why: OpsError, panic: boolean): void => {
       this.#opening = undefined;
@@ -105,7 +108,7 @@ export class Envelopes implements AsyncDisposable {
       password,
       storeFile,
       seedsFile,
-      facts,
+      facts: (room) => (hears() ? facts(room) : undefined),
       noted,
       clock,
       log,

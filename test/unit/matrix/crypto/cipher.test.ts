@@ -239,6 +239,19 @@ describe('who gets the key', () => {
     expect(new Set(sessions()).size).toBe(2);
   });
 
+  test('who left while the bot was away gets none, also before the first sync', async () => {
+    const bob = await KeyPeer.login(world.server, '@bob:example.org', 'DESK');
+    world.server.join('@bob:example.org');
+    const peer = await phone();
+    await world.start();
+    await world.stop();
+    world.server.leave('@bob:example.org');
+    world.open();
+    await world.send('without bob');
+    await Promise.all([bob.sync(), peer.sync()]);
+    expect([bob.texts(), peer.texts()]).toEqual([[], ['without bob']]);
+  });
+
   test('a new one when a device is logged out', async () => {
     await phone();
     const second = await KeyPeer.login(world.server, '@bob:example.org', 'DESK');
@@ -412,6 +425,21 @@ describe('the keys on disk', () => {
     world.device = undefined;
     world.open();
     await expect(world.envelopes.cipher()).rejects.toMatchObject({ kind: 'misconfigured', hint: /logging in/ });
+  });
+
+  test('encrypted while the bot was away: nothing is said in the clear before it has heard of it', async () => {
+    await world[Symbol.asyncDispose]();
+    world = new KeyWorld(folder, { encrypted: false });
+    await world.start();
+    await world.send('clear');
+    await world.stop();
+    world.encrypt();
+    const peer = await phone();
+    world.open();
+    await world.send('secret');
+    await peer.sync();
+    expect(peer.texts()).toContain('secret');
+    expect(inTheClear().map((event) => (event as { content: { body: string } }).content.body)).toEqual(['clear']);
   });
 
   test('in a clear room nothing is opened', async () => {
