@@ -1,7 +1,9 @@
 import { render } from '#adapters/matrix/render.ts';
 import { type Caller, type Conversation, openDoor, type Serve } from '#adapters/shell/listen.ts';
 import type { Call } from '#adapters/shell/wire.ts';
+import { WebhookWay } from '#adapters/webhook/open.ts';
 import { asOpsError, OpsError } from '#domain/errors.ts';
+import type { Mark, Reply } from '#domain/messages.ts';
 import type { Person } from '#domain/operators.ts';
 import type { House } from '#engine/house.ts';
 import { ShellDesk } from '#engine/shell-desk.ts';
@@ -14,25 +16,27 @@ import type { Settings } from './settings.ts';
  * A door that can't be opened never keeps the bot from its work: it is told in the log, and by doctor.
  */
 export async function openShellDoor(options: {
-  settings: Pick<Settings, 'dataDir' | 'shell'>;
+  settings: Pick<Settings, 'dataDir' | 'shell'> & { alerts: Pick<Settings['alerts'], 'fallback'> };
   house: House;
   site: string;
   wake: () => void;
 }): Promise<AsyncDisposable> {
   const { settings, house, site, wake } = options;
   const desk = new ShellDesk(house, { site, wake });
+  const siren = new Siren(settings.alerts.fallback, house, site);
   const serve: Serve = (caller, call, conversation) => {
     const person = personOf(house.ports(site).operators.list(), caller.names);
     if (person === undefined) throw refuse(house, site, caller, call);
     return desk.serve(
       { user: person.user, unix: unixOf(caller), text: call.text, breakGlass: call.breakGlass },
-      earsOf(conversation),
+      earsOf(conversation, siren),
       conversation.signal,
     );
   };
   const places = [{ directory: settings.dataDir, shared: false }];
   if (settings.shell.directory !== undefined) places.push({ directory: settings.shell.directory, shared: true });
   await using stack = new AsyncDisposableStack();
+  stack.use(siren);
   for (const place of places) {
     try {
       stack.use(await openDoor(place, serve, house.log));
@@ -79,8 +83,11 @@ function refuse(house: House, site: string, caller: Caller, call: Call): OpsErro
   });
 }
 
-const earsOf = ({ tell, answerTo }: Conversation) => ({
-  said: (reply: Parameters<typeof render>[0]): void => tell({ kind: 'said', text: render(reply).body }),
+const earsOf = ({ tell, answerTo }: Conversation, siren: Siren) => ({
+  said: (reply: Reply, mark: Mark): void => {
+    tell({ kind: 'said', text: render(reply).body });
+    if (mark.kind === 'page') siren.call(reply);
+  },
   confirm: ({ code }: { code: string }): Promise<boolean | undefined> => {
     tell({ kind: 'question', code });
     return answerTo(code);
@@ -88,3 +95,41 @@ const earsOf = ({ tell, answerTo }: Conversation) => ({
   waiting: ({ code, role, expiresAt }: { code: string; role: string; expiresAt: number }): void =>
     tell({ kind: 'waiting', code, role, expiresAt }),
 });
+
+/**
+ * Broken glass is told by every way at once, not when the room turns out to be deaf: the room may be what is broken, or
+ * in the hands of whom it is about.
+ */
+class Siren implements AsyncDisposable {
+  readonly #ways: WebhookWay[];
+  readonly #house: House;
+  readonly #site: string;
+  readonly #calls = new Set<Promise<void>>();
+
+  constructor(ways: Settings['alerts']['fallback'], house: House, site: string) {
+    const { bot } = house.ports(site);
+    this.#ways = ways.map(({ webhook }) => new WebhookWay({ ...webhook, bot: bot.user, site }));
+    this.#house = house;
+    this.#site = site;
+  }
+
+  call(reply: Reply): void {
+    const { clock, log } = this.#house;
+    const people = this.#house.ports(this.#site).operators.list();
+    const users = people.filter(({ role }) => role === 'owner').map(({ user }) => user);
+    const text = render(reply).body;
+    const notice = { title: text.split('\n')[0] ?? text, text, users, incidents: [], at: clock.now() };
+    for (const way of this.#ways) {
+      const told = way.tell(notice, new AbortController().signal).catch((error: unknown) => {
+        log.error({ way: way.name, why: asOpsError(error).message }, 'broken glass could not be told another way');
+      });
+      this.#calls.add(told);
+      void told.finally(() => this.#calls.delete(told));
+    }
+  }
+
+  /** What is on its way arrives first. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#calls);
+  }
+}

@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { type MatrixSession, reopenMatrix } from '#adapters/matrix/open.ts';
 import { OpsError } from '#domain/errors.ts';
 import type { Ledger } from '#domain/ledger.ts';
@@ -16,4 +17,17 @@ export function closedSession(settings: Settings['matrix'], ledger: Ledger): Mat
   }
   const login = { homeserverUrl, userId, opsRoom, accessToken: accessToken.reveal() };
   return reopenMatrix(login, known ?? parseRoomId(opsRoom));
+}
+
+/**
+ * Files that root leaves in the bot's memory would shut the bot out, so root works as the owner of the directory. True
+ * when it did.
+ */
+export async function becomeOwnerOf(directory: string): Promise<boolean> {
+  const owner = await stat(directory).catch(() => undefined);
+  if (owner === undefined || process.getuid?.() !== 0 || owner.uid === 0) return false;
+  process.setgroups?.([owner.gid]);
+  process.setgid?.(owner.gid);
+  process.setuid?.(owner.uid);
+  return true;
 }

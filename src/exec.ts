@@ -1,4 +1,3 @@
-import { stat } from 'node:fs/promises';
 import type { Readable, Writable } from 'node:stream';
 import { converse, type Door, knock } from '#adapters/shell/call.ts';
 import { socketIn } from '#adapters/shell/listen.ts';
@@ -10,6 +9,7 @@ import type { Scrubber } from '#domain/scrubber.ts';
 import { openApp } from './app.ts';
 import { execUsage, type ExecFlags, readExecFlags } from './exec-flags.ts';
 import { ShellTerminal } from './exec-terminal.ts';
+import { becomeOwnerOf } from './exec-offline.ts';
 import { doorDirectories } from './exec-place.ts';
 import { loadSettings, settingsFile, sudoUser } from './settings.ts';
 
@@ -101,17 +101,4 @@ async function doorOfOther(file: string, stop: AbortSignal): Promise<Door | unde
     await clock.sleep(lookEveryMs, stop);
   }
   return undefined;
-}
-
-/**
- * Files that root leaves in the bot's memory would shut the bot out, so root works as the owner of the directory. True
- * when it did.
- */
-async function becomeOwnerOf(directory: string): Promise<boolean> {
-  const owner = await stat(directory).catch(() => undefined);
-  if (owner === undefined || process.getuid?.() !== 0 || owner.uid === 0) return false;
-  process.setgroups?.([owner.gid]);
-  process.setgid?.(owner.gid);
-  process.setuid?.(owner.uid);
-  return true;
 }

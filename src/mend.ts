@@ -9,9 +9,10 @@ import { Terminal } from './init/terminal.ts';
 import { accountCheck, adminTokenCheck, botTokenCheck, homeserverCheck, rateLimitCheck } from './mend/credentials.ts';
 import type { Check } from './mend/fault.ts';
 import { SecretPlaces } from './mend/places.ts';
+import { record } from './mend/record.ts';
 import { memberCheck, powerCheck, proveRoundTrip } from './mend/room.ts';
 import { MendWorld } from './mend/world.ts';
-import { loadSettings, settingsFile } from './settings.ts';
+import { loadSettings, settingsFile, sudoUser } from './settings.ts';
 
 const usage = `npm start -- mend --settings opsroom.yaml [--dry-run] [--yes]
 
@@ -57,6 +58,9 @@ export async function mend(argv: readonly string[], streams: MendStreams): Promi
   for (const check of checks) await mender.see(check(world));
   const well = flags.dryRun ? mender.wellAsItIs : await speaks(world, say);
   const steps = [...mender.steps, ...places.steps];
+  const caller = sudoUser() ?? process.getuid?.() ?? -1;
+  const unwritten = await record(settings, { done: mender.done, at: clock.now(), caller });
+  if (unwritten !== undefined) steps.push(unwritten);
   if (world.renewed && well) steps.push('Start the bot again: a bot that runs still holds the token from before.');
   if (steps.length > 0) say('\nWhat is left for you:');
   let number = 0;
@@ -97,6 +101,7 @@ async function speaks(world: MendWorld, say: (line: string) => void): Promise<bo
 
 class Mender {
   readonly steps: string[] = [];
+  readonly done: string[] = [];
   wellAsItIs = true;
   readonly #dryRun: boolean;
   readonly #yes: boolean;
@@ -131,7 +136,9 @@ class Mender {
           this.steps.push(...fault.person);
           break;
         }
-        this.#say(`    ${await fault.act.run()}`);
+        const done = await fault.act.run();
+        if (typeof done === 'string') this.done.push(done);
+        this.#say(`    ${typeof done === 'string' ? done : done.nothing}`);
       }
       this.#blockedBy = blocks === true ? part : undefined;
     } catch (error) {

@@ -193,10 +193,10 @@ export const botTokenCheck = (world: MendWorld): Check => {
       const what = 'matrix.accessToken is not accepted (any more)';
       const known = refusedPassword ? undefined : world.password;
       if (known !== undefined) {
-        const run = async (): Promise<string> => {
+        const run = async (): Promise<string | { nothing: string }> => {
           const done = await login(world, known);
           refusedPassword = done === undefined;
-          return done ?? 'matrix.password is not the password of the account; nothing was changed';
+          return done ?? { nothing: 'matrix.password is not the password of the account; nothing was changed' };
         };
         return {
           what,

@@ -69,8 +69,9 @@ export class SecretPlaces {
 export async function putPrivate(path: string, text: string): Promise<void> {
   const fresh = `${path}.new`;
   try {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    const owner = await stat(path).catch(() => stat(dirname(path)));
+    const created = await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    const owner = await stat(path).catch(() => stat(dirname(created ?? path)));
+    if (created !== undefined) await chown(dirname(path), owner.uid, owner.gid);
     await rm(fresh, { force: true });
     const file = await open(fresh, 'wx', 0o600);
     try {

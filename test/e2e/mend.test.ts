@@ -293,6 +293,10 @@ test(
     await configure();
     await using _bot = await world.spawnBot();
     expect((await world.ask('alice', '!ping')).body).toContain('pong');
+    // It tells its room what was done to it while it was out.
+    const told = await world.room.waitFor((said) => said.body.includes('mended the bot'), { what: 'what was mended' });
+    expect(told).toMatchObject({ sender: bot, msgtype: 'm.notice' });
+    expect((await world.ask('alice', '!audit')).body).toContain('mend');
   },
   minutesMs,
 );

@@ -127,7 +127,7 @@ const faults: Fault[] = [
   [
     'a dead bot token',
     () => ({ 'matrix.accessToken.file': './secrets/wrong' }),
-    /^✘ bot token +matrix\.accessToken is not accepted.*→ npm start -- init/,
+    /^✘ bot token +matrix\.accessToken is not accepted.*→ npm start -- mend/,
   ],
   [
     'a token of another account',
@@ -270,7 +270,7 @@ describe('what works, but should be mended, is no fault', () => {
       const { code, lines, text } = await examined();
       expect(code).toBe(0);
       expect(bad(lines)).toEqual([
-        expect.stringMatching(/^⚠ rate limits +@opsroom:\S+ may send 10 messages.*→ npm start -- init/),
+        expect.stringMatching(/^⚠ rate limits +@opsroom:\S+ may send 10 messages.*→ npm start -- mend/),
         expect.stringMatching(/^⚠ privacy .*anybody may join it, anybody may read it.*→/),
         expect.stringMatching(/^⚠ owners .*→ Accept the invitation/),
       ]);
@@ -330,7 +330,7 @@ describe('the ops room of somebody else', () => {
     await world.client.fetch('POST', `/_matrix/client/v3/rooms/${part(room)}/join`, token, {});
     const { code, lines } = await examined(opsRoom);
     expect(lines).toContainEqual(
-      expect.stringMatching(/^✘ ops room +The bot may not speak.*its power is 0, 20 is needed.*→ Give/),
+      expect.stringMatching(/^✘ ops room +The bot may not speak.*its power is 0, 20 is needed.*→ npm start -- mend does it/),
     );
     expect(code).toBe(1);
   });

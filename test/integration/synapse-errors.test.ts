@@ -69,7 +69,7 @@ describe('what Synapse refuses', () => {
 
   test('a dead token is mended by a command that is named', async () => {
     const { synapse } = await openWith([{ status: 401, body: { errcode: 'M_UNKNOWN_TOKEN' } }]);
-    expect((await caught(synapse.rooms.get(room))).hint).toContain('npm start -- init');
+    expect((await caught(synapse.rooms.get(room))).hint).toContain('npm start -- mend');
   });
 
   test('no secret is in what is thrown, whatever Synapse repeats', async () => {

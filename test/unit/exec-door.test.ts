@@ -1,4 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -26,6 +28,8 @@ const twoPerson: TestHouseOptions['commands'] = (world) => ({
   remove: remove(world, { confirm: 'two-person' }),
 });
 
+// Another way to people than the room.
+let fallback: Array<{ webhook: { url: string } }> = [];
 let dataDir: string;
 beforeEach(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'exec-'));
@@ -44,7 +48,10 @@ class Shell implements AsyncDisposable {
   static async open(options: TestHouseOptions = {}): Promise<Shell> {
     const house = openTestHouse({ commands: smallCommands, people, ...options });
     const wake = (): void => house.wake();
-    return new Shell(house, await openShellDoor({ settings: { dataDir, shell: {} }, house: house.house, site, wake }));
+    return new Shell(
+      house,
+      await openShellDoor({ settings: { dataDir, shell: {}, alerts: { fallback } }, house: house.house, site, wake }),
+    );
   }
 
   /** Types it; time passes until it has ended. */
@@ -150,11 +157,36 @@ describe('two people', () => {
     const page = shell.house.room.messages().find(({ mark }) => mark?.kind === 'page');
     expect(page).toMatchObject({ rings: true, mentions: [idOf('alice')] });
   });
+
+  test('break glass: told by every other way at once, also while the room is there', async () => {
+    const told: string[] = [];
+    const pager = createServer((request, response) => {
+      let body = '';
+      request.on('data', (piece) => (body += String(piece)));
+      request.on('end', () => {
+        told.push(body);
+        response.end('ok');
+      });
+    });
+    await new Promise<void>((resolve) => pager.listen(0, '127.0.0.1', resolve));
+    fallback = [{ webhook: { url: `http://127.0.0.1:${(pager.address() as AddressInfo).port}/` } }];
+    {
+      await using shell = await Shell.open({ commands: twoPerson });
+      expect(await shell.type('!remove mallory spam', new FakeTerminal(false), { breakGlass: 'alone here' })).toBe(
+        false,
+      );
+    }
+    fallback = [];
+    pager.close();
+    expect(told.map((body) => JSON.parse(body) as unknown)).toEqual([
+      expect.objectContaining({ users: [idOf('alice')], text: expect.stringContaining('alone here') as string }),
+    ]);
+  });
 });
 
 test('a door that cannot be opened leaves the bot at work, and is told', async () => {
   const house = openTestHouse({ commands: smallCommands, people });
-  const settings = { dataDir: join(dataDir, 'x'.repeat(100)), shell: {} };
+  const settings = { dataDir: join(dataDir, 'x'.repeat(100)), shell: {}, alerts: { fallback } };
   const door = await openShellDoor({ settings, house: house.house, site, wake: () => undefined });
   expect(house.log.messages('error')).toEqual(["the shell's door is not open"]);
   await door[Symbol.asyncDispose]();

@@ -52,6 +52,12 @@ describe('where a new secret goes', () => {
     await chown(file, 4242, 4242);
     await where.put('matrix.accessToken', new Secret('new'));
     expect(await stat(file)).toMatchObject({ uid: 4242, gid: 4242 });
+    // A directory that it has to make is the bot's as well.
+    await chown(directory, 4242, 4242);
+    const elsewhere = await places('matrix: { accessToken: { file: ./elsewhere/token } }');
+    await elsewhere.put('matrix.accessToken', new Secret('new'));
+    expect(await stat(join(directory, 'elsewhere'))).toMatchObject({ uid: 4242, gid: 4242 });
+    expect(await stat(join(directory, 'elsewhere', 'token'))).toMatchObject({ uid: 4242, gid: 4242 });
   });
 
   test('what cannot be written leaves what was there', async () => {
