@@ -67,7 +67,10 @@ export class CheckHealth implements Health {
     if (ageMs > staleAfter * check.everyMs + (check.timeoutMs ?? 0)) {
       return [this.#whole(check, 'unknown', 'unknown', `last read ${formatDuration(ageMs)} ago`, round)];
     }
-    if (isBlank(round)) return [this.#whole(check, 'unknown', 'unknown', round.readings[0]?.note, round)];
+    if (isBlank(round)) {
+      const whole = this.#whole(check, 'unknown', 'unknown', round.readings[0]?.note, round);
+      return [{ ...whole, since: this.#unknownSince(round) }];
+    }
     const judged = judgeRound(check, round);
     return round.readings.map((reading) => this.#finding(check, reading, judged));
   }
@@ -90,6 +93,13 @@ export class CheckHealth implements Health {
       since: telling && this.#since(reading, telling),
       readAt: reading.at,
     };
+  }
+
+  /** Since the part stopped telling: a reading from before says nothing of now. */
+  #unknownSince({ readings: [reading] }: Round): EpochMs | undefined {
+    if (reading === undefined) return undefined;
+    const { readings, site } = this.#options;
+    return since(readings.since(site, reading.series, reading.at - lookBackMs), (value) => value === undefined);
   }
 
   #since(reading: Reading, { rule, values, verdict }: Judged): EpochMs | undefined {

@@ -330,7 +330,9 @@ describe('the ops room of somebody else', () => {
     await world.client.fetch('POST', `/_matrix/client/v3/rooms/${part(room)}/join`, token, {});
     const { code, lines } = await examined(opsRoom);
     expect(lines).toContainEqual(
-      expect.stringMatching(/^✘ ops room +The bot may not speak.*its power is 0, 20 is needed.*→ npm start -- mend does it/),
+      expect.stringMatching(
+        /^✘ ops room +The bot may not speak.*its power is 0, 20 is needed.*→ npm start -- mend does it/,
+      ),
     );
     expect(code).toBe(1);
   });

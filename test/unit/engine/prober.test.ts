@@ -131,9 +131,13 @@ describe('reading', () => {
     await clock.advance(1);
     expect(storage.readings.last(site, 'tank.level')).toMatchObject({ value: undefined, note: 'No route.' });
     expect(health.findings()).toMatchObject([{ verdict: 'unknown', value: 'unknown', note: 'No route.' }]);
+    const { since } = health.findings()[0]!;
+    expect(since).toBe(storage.readings.last(site, 'tank.level')?.at);
     part.value = 'silent';
     await clock.advance(45 * secondMs);
     expect(storage.readings.last(site, 'tank.level')).toMatchObject({ value: undefined, note: 'No answer in 10 s.' });
+    // Still since it stopped telling, not since the last look.
+    expect(health.findings()).toMatchObject([{ verdict: 'unknown', since }]);
   });
 
   test('that fails by a bug of ours says so without its text, and is logged', async () => {
