@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { call } from '#sandbox/synapse-client.ts';
+import { call, register } from '#sandbox/synapse-client.ts';
 import type { Said } from '#test/fixtures/heard.ts';
 import { makeNewcomers, type Newcomer } from '#test/fixtures/newcomers.ts';
+import { openFile } from '#test/fixtures/sealed-file.ts';
 import { account, inTheClear, whoami } from '#test/fixtures/server-state.ts';
 import { installMs, OpsRoom } from '#test/ops-room.ts';
 
@@ -60,6 +61,27 @@ test('a second person’s ✅ could be forged by the homeserver: it is no yes, a
   await world.react('bob', prompt.id, '❌');
   expect(await world.end(command)).toMatchObject({ mark: { outcome: 'refused', command: 'deactivate' } });
   expect(await account(world, ottoline.userId)).toMatchObject({ deactivated: false });
+});
+
+test('what is too long for a message comes as an encrypted file', async () => {
+  const { url, registrationSharedSecret: secret } = world.stack.synapse;
+  const wordy = Array.from({ length: 25 }, (_, n) => ({
+    username: `wordy${n}`,
+    displayname: `${n} ${'€'.repeat(240)}`,
+  }));
+  for (const person of wordy) await register(url, secret, { ...person, password: 'wordy-secret' });
+  const command = await world.say('alice', '!users wordy');
+  await world.answer(command);
+  const said = await world.room.waitFor(({ root, msgtype }) => root === command && msgtype === 'm.file', {
+    what: 'the file',
+  });
+  const { token } = world.sealed.peer('alice');
+  expect((await openFile(url, token, said)).toString('utf8')).toContain('wordy24');
+  // What lies on the homeserver is no text of ours.
+  const raw = await fetch(`${url}/_matrix/client/v1/media/download/${(said.file ?? '').slice('mxc://'.length)}`, {
+    headers: { authorization: `Bearer ${token}` },
+  });
+  expect(Buffer.from(await raw.arrayBuffer()).includes('wordy')).toBe(false);
 });
 
 test('an alert pages in an encrypted message; 👍 acknowledges, and the alert’s message is edited in place', async () => {
@@ -140,7 +162,7 @@ describe('who gets the keys', () => {
 });
 
 test('nothing of all this stands in the clear in the homeserver’s database', async () => {
-  const words = ['disable', 'zebulon', 'quillan', 'quartz', 'approve', 'drill', '"org.opsroom":', '"body"'];
+  const words = ['disable', 'zebulon', 'quillan', 'quartz', 'approve', 'wordy', 'drill', '"org.opsroom":', '"body"'];
   expect(await inTheClear(world.stack, world.sealed.room, words)).toEqual([]);
   expect(fromBot().filter(({ type }) => type === 'm.room.message').length).toBeGreaterThan(4);
   expect(fromBot().filter(({ type, sealed }) => type === 'm.room.message' && sealed === undefined)).toEqual([]);
