@@ -79,7 +79,7 @@ async function faults(cut: Cut, report: Report): Promise<string[]> {
   const calls = world.keeper.calls.slice(cut.callsBefore);
   for (const method of scene.once ?? []) {
     const times = calls.filter((call) => call === method).length;
-    const before = point === `${command}.${step}:before` && reports && step === 'close';
+    const before = point === `${command}.${step}:before` && declared.steps[step]?.again === 'never';
     if (times > 1 || (times === 0 && !reports) || (before && times > 0))
       wrong.push(`${point}: ${method} was done ${times} times`);
   }
