@@ -35,7 +35,8 @@ export default defineConfig({
           pool: 'forks',
           fileParallelism: false,
           sequence: { groupOrder: 1 },
-          testTimeout: 60_000,
+          // Longer than what is waited for in one: a test that ends first hides what was missing.
+          testTimeout: 180_000,
           hookTimeout: 180_000,
         },
       },

@@ -45,7 +45,7 @@ export class Refusals {
     });
   }
 
-  /** `last`: one word that nothing more will be said; after it `silent`, until ten quiet minutes are over. */
+  /** `last`: one word that nothing more will be said; after it `silent`, for ten minutes. */
   answerTo(item: Pick<InboxItem, 'sender' | 'site'>, now: EpochMs): 'say' | 'last' | 'silent' {
     const known = this.#senders.get(item.sender);
     const sender = known ?? { site: item.site, refusedAt: [], silentUntil: 0, unanswered: 0 };
