@@ -69,16 +69,14 @@ test(
           wrong.push(`${cut.point}: ${what} is ${JSON.stringify(found)}`);
       };
       const setsBefore = await sets();
-      const doomed = spawn(cut.point);
-      await doomed.ready();
       const asker = cut.command === 'deactivate' ? 'alice' : 'carol';
       const command = await world.say(asker, cut.line(person.name));
       if (cut.second !== undefined) {
         const prompt = await world.answer(command);
         await world.react(cut.second, prompt.id, '✅');
       }
-      want('the end of the process', (await doomed.exited).signal, 'SIGKILL');
-      await using bot = spawn();
+      want('the end of the process', (await bot.exited).signal, 'SIGKILL');
+      bot = spawn(cuts[nth + 1]?.point);
       await bot.ready();
       const readyMs = performance.now();
       const end = await world.end(command, 120_000);

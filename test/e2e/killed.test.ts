@@ -116,7 +116,7 @@ async function faults(command: string, person: Newcomer): Promise<string[]> {
 }
 
 test(
-  `${kills} of ${kills} disables end exactly once`,
+  `A2: ${kills} of ${kills} disables end exactly once`,
   async () => {
     const moments: string[] = [];
     const wrong: string[] = [];
