@@ -1,4 +1,4 @@
-import { chmod, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { finished } from 'node:stream/promises';
@@ -25,6 +25,8 @@ beforeAll(async () => {
   bot = world.bot;
   room = world.seeded.opsRoom.roomId;
   secrets = join(world.stack.dir, 'bot', 'secrets');
+  // As of a bot that has run before: one that never did has no record to write in.
+  await mkdir(world.dataDir, { recursive: true, mode: 0o700 });
   // Synapse builds it in the background, minutes after it was installed; until then it opens no closed account (500).
   const index = 'CREATE UNIQUE INDEX IF NOT EXISTS profiles_full_user_id_key_idx ON profiles (full_user_id)';
   await world.stack.sql('synapse', [`${index};`]);
