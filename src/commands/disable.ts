@@ -61,7 +61,9 @@ export default defineChange({
     ]);
     const inside = rooms.length + devices.length + (inCall ?? 0);
     const open = args.soft ? !account.locked : !account.locked || !account.suspended || application.left;
-    if (!open && inside === 0) {
+    // Calls that can't be asked may hold them still.
+    const unsure = ports.calls !== undefined && inCall === undefined;
+    if (!open && inside === 0 && !unsure) {
       throw new OpsError('conflict', `${args.user} is disabled already: nothing is left to do.`, {
         hint: `!user ${args.user} shows how it stands.`,
       });
