@@ -1,9 +1,9 @@
 import { connect } from '#adapters/matrix/client.ts';
 import { areKeysLost } from '#adapters/matrix/crypto/keys-lost.ts';
-import { writePrivate } from '#adapters/matrix/crypto/private-file.ts';
 import { asOpsError, OpsError } from '#domain/errors.ts';
 import type { Log } from '#domain/log.ts';
 import { Secret } from '#domain/secret.ts';
+import { replaceFile } from './private-file.ts';
 import type { Settings } from './settings.ts';
 
 /** Can the bot log in by itself, and keep the token where the next start finds it? */
@@ -28,7 +28,7 @@ export async function logIn(settings: Settings, log: Log): Promise<Settings> {
   });
   const token = new Secret(String(answer['access_token']), file);
   try {
-    writePrivate(file, `${token.reveal()}\n`);
+    await replaceFile(file, `${token.reveal()}\n`);
   } catch (cause) {
     throw new OpsError('misconfigured', `The token of the bot's new login cannot be written into ${file}.`, {
       hint: `Let the bot's Unix user write there, and start it again.`,

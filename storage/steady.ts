@@ -27,15 +27,8 @@ const spareOnly = new Set(['position', 'roomFacts', 'switch', 'lockHolder', 'new
 
 /** What only a full, unwritable or damaged file throws. */
 export function isUnwritable(error: unknown): boolean {
-  const { code, cause } = error as { code?: unknown; cause?: { code?: unknown } };
-  const found = typeof code === 'string' ? code : cause?.code;
-  return typeof found === 'string' && /^SQLITE_(FULL|IOERR|READONLY|CANTOPEN|CORRUPT|NOTADB)/.test(found);
+  return /^SQLITE_(FULL|IOERR|READONLY|CANTOPEN|CORRUPT|NOTADB)/.test(codeOf(error));
 }
-
-const isFull = (error: unknown): boolean => {
-  const { code, cause } = error as { code?: unknown; cause?: { code?: unknown } };
-  return [code, cause?.code].includes('SQLITE_FULL');
-};
 
 /**
  * The ledger over a disk that may stop taking writes. Then a second one in memory serves reads and pages: what it was told
@@ -163,7 +156,7 @@ export class Steady {
       if ('value' in result) return result.value;
       failed = result.error;
       this.#fallBack(
-        isFull(failed)
+        codeOf(failed) === 'SQLITE_FULL'
           ? { why: 'the disk under dataDir is full', hint: 'Make room there; the bot goes on by itself within 30 s.' }
           : {
               why: `the disk under dataDir takes no writes (${codeOf(failed)})`,
@@ -184,7 +177,7 @@ export class Steady {
       return { value: call(file) };
     } catch (error) {
       if (!isUnwritable(error)) throw error;
-      if (!isFull(error) || !this.#ballast.release()) return { error };
+      if (codeOf(error) !== 'SQLITE_FULL' || !this.#ballast.release()) return { error };
     }
     this.#onReserve = true;
     this.#trouble ??= {

@@ -4,7 +4,7 @@ import { Flag, User, z } from '#engine/args.ts';
 import { defineChange } from '#engine/command.ts';
 import { inApplication } from '#procedures/access.ts';
 import { forbidCalls } from '#procedures/call-ban.ts';
-import { snapshot, whereabouts, takeFromProjects } from '#procedures/take-out.ts';
+import { snapshot, suspendThere, whereabouts, takeFromProjects } from '#procedures/take-out.ts';
 
 const pollMs = 1000;
 // Synapse leaves rooms in the background, some 160 ms each.
@@ -89,11 +89,7 @@ export default defineChange({
     else
       await run.step('snapshot', async () => (await snapshot(user, run.id, { ...ports, site: bot.site })).rooms.length);
     const rosterId = roster
-      ? await run.attempt('status', async () => {
-          const person = await roster.findByMatrix(user);
-          if (person !== undefined) await roster.setStatus(person.id, 'suspended');
-          return person?.id ?? null;
-        })
+      ? await run.attempt('status', () => suspendThere(user, roster))
       : run.skip('status', 'no application is configured');
     if (plan.closed) run.skip('close', 'closed before');
     else await run.step('close', () => accounts.deactivate(user, plan.erase));

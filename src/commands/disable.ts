@@ -9,7 +9,15 @@ import { Flag, RestOfLine, User, z } from '#engine/args.ts';
 import { defineChange } from '#engine/command.ts';
 import { inApplication } from '#procedures/access.ts';
 import { forbidCalls, hashedIdentities, unidentified } from '#procedures/call-ban.ts';
-import { leave, puppetValidMs, snapshot, type Taken, whereabouts, takeFromProjects } from '#procedures/take-out.ts';
+import {
+  leave,
+  puppetValidMs,
+  snapshot,
+  suspendThere,
+  type Taken,
+  whereabouts,
+  takeFromProjects,
+} from '#procedures/take-out.ts';
 
 const leaveParallel = 8;
 const many = (n: number, one: string): string => `${n} ${one}${n === 1 ? '' : 's'}`;
@@ -146,11 +154,7 @@ export default defineChange({
       return { rooms: taken.rooms.length, alone: taken.alone.slice(0, 20) };
     });
     const rosterId = roster
-      ? await run.attempt('status', async () => {
-          const person = await roster.findByMatrix(user);
-          if (person !== undefined) await roster.setStatus(person.id, 'suspended');
-          return person?.id ?? null;
-        })
+      ? await run.attempt('status', () => suspendThere(user, roster))
       : run.skip('status', 'no application is configured');
     await run.step('password', () => accounts.setPassword(user, randomBytes(48).toString('base64url')));
     if (sessions) await run.attempt('tokens', () => sessions.forgetOpenIdTokens(user));

@@ -1,8 +1,9 @@
-import { chmod, copyFile, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { parseDocument } from 'yaml';
 import { OpsError } from '#domain/errors.ts';
 import { Secret } from '#domain/secret.ts';
+import { replaceFile } from '../private-file.ts';
 
 const codeOf = (error: unknown): string | undefined =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
@@ -19,23 +20,11 @@ export async function readIfThere(path: string): Promise<string | undefined> {
 
 /** Whole or not at all, of mode 0600, on the disk when it returns. `keepOld`: what was there stays as `.bak`. */
 export async function writePrivate(path: string, text: string, options: { keepOld?: boolean } = {}): Promise<void> {
-  const fresh = `${path}.new`;
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
     if (options.keepOld === true) await keepOld(path);
-    // A left-over of an earlier run may have other modes.
-    await rm(fresh, { force: true });
-    const file = await open(fresh, 'wx', 0o600);
-    try {
-      await file.writeFile(text);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(fresh, path);
-    await syncDirectory(dirname(path));
+    await replaceFile(path, text);
   } catch (error) {
-    await rm(fresh, { force: true }).catch(() => undefined);
     throw new OpsError('unavailable', `Cannot write ${path}: ${codeOf(error) ?? 'it failed'}. It is as it was.`, {
       hint: 'This user must be allowed to write there; --out puts the files elsewhere.',
       cause: error,
@@ -49,15 +38,6 @@ async function keepOld(path: string): Promise<void> {
     await chmod(`${path}.bak`, 0o600);
   } catch (error) {
     if (codeOf(error) !== 'ENOENT') throw error;
-  }
-}
-
-async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }
 

@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
-import { chown, mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { chown, mkdir, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { parseDocument } from 'yaml';
 import { OpsError } from '#domain/errors.ts';
 import type { Secret } from '#domain/secret.ts';
+import { replaceFile } from '../private-file.ts';
 
 type Place = { file: string } | { env: string };
 export type SecretName = 'matrix.accessToken' | 'matrix.password' | 'synapse.adminToken';
@@ -67,23 +68,12 @@ export class SecretPlaces {
  * not shut the bot out of its own token.
  */
 export async function putPrivate(path: string, text: string): Promise<void> {
-  const fresh = `${path}.new`;
   try {
     const created = await mkdir(dirname(path), { recursive: true, mode: 0o700 });
     const owner = await stat(path).catch(() => stat(dirname(created ?? path)));
     if (created !== undefined) await chown(dirname(path), owner.uid, owner.gid);
-    await rm(fresh, { force: true });
-    const file = await open(fresh, 'wx', 0o600);
-    try {
-      await file.writeFile(text);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    if (owner.uid !== process.getuid?.()) await chown(fresh, owner.uid, owner.gid);
-    await rename(fresh, path);
+    await replaceFile(path, text, owner);
   } catch (cause) {
-    await rm(fresh, { force: true }).catch(() => undefined);
     const code = (cause as { code?: string }).code ?? 'it failed';
     throw new OpsError('unavailable', `Cannot write ${path} (${code}). What was there is as it was.`, {
       hint: 'Run it as the Unix user of the bot, or as root.',

@@ -83,6 +83,13 @@ export async function snapshot(
   return taken;
 }
 
+/** Suspends someone in the application. Gives their id there, `null` when it doesn't know them. */
+export async function suspendThere(user: UserId, roster: Roster): Promise<string | null> {
+  const person = await roster.findByMatrix(user);
+  if (person !== undefined) await roster.setStatus(person.id, 'suspended');
+  return person?.id ?? null;
+}
+
 /** Takes someone out of all projects, remembered first: the application may have been down at the snapshot. */
 export async function takeFromProjects(
   user: UserId,
