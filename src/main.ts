@@ -134,19 +134,30 @@ const stopped = (signal: AbortSignal): Promise<void> =>
   });
 
 async function runBot(file: string, flags: Flags, stop: AbortSignal, scrubber: Scrubber): Promise<number> {
-  const [{ loadSettings }, { openApp }, { openLog }, { keepSmall, V8Heap }, { SystemClock }] = await Promise.all([
+  const [
+    { loadSettings, serviceVariables },
+    { openApp },
+    { openLog },
+    { keepSmall, V8Heap },
+    { SystemClock },
+    { Systemd },
+  ] = await Promise.all([
     import('./settings.ts'),
     import('./app.ts'),
     import('#adapters/system/log.ts'),
     import('#adapters/system/heap.ts'),
     import('#adapters/system/clock.ts'),
+    import('#adapters/system/systemd.ts'),
   ]);
   const settings = loadSettings({ file, scrubber });
   const log = openLog({ level: flags.logLevel, format: flags.logFormat, scrubber });
+  using systemd = new Systemd(serviceVariables(), log);
   await using app = await openApp(settings, { log, stop, scrubber });
+  void systemd.ready();
   void keepSmall(new V8Heap(), new SystemClock(), stop);
   const end = await Promise.race([stopped(stop), app.ended]);
   log.info({ bot: app.bot.user }, 'stopping');
+  void systemd.stopping();
   if (end !== undefined) throw end;
   return exitCodes.fine;
 }

@@ -85,6 +85,10 @@ const fromDisk: ReadFile = (path) => ({ text: readFileSync(path, 'utf8'), mode: 
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
+/** The variables that systemd sets for a service. */
+export const serviceVariables = (env: Environment = process.env): Environment =>
+  Object.fromEntries(['NOTIFY_SOCKET', 'WATCHDOG_USEC', 'WATCHDOG_PID', 'PATH'].map((name) => [name, env[name]]));
+
 /** The settings file: what was given on the command line, else `OPSROOM_SETTINGS`. */
 export const settingsFile = (given: string | undefined, env: Environment = process.env): string | undefined =>
   given ?? (env['OPSROOM_SETTINGS'] === '' ? undefined : env['OPSROOM_SETTINGS']);

@@ -126,8 +126,8 @@ export class OpsRoom implements AsyncDisposable {
   }
 
   /** The bot as a process of its own; ready when this resolves. */
-  async spawnBot(): Promise<BotProcess> {
-    const bot = new BotProcess(['--settings', this.files.settingsFile]);
+  async spawnBot(env: NodeJS.ProcessEnv = {}): Promise<BotProcess> {
+    const bot = new BotProcess(['--settings', this.files.settingsFile], env);
     await bot.ready();
     await this.meet();
     return bot;

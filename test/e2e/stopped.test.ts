@@ -1,10 +1,12 @@
-import { readdir } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { BotMemory } from '#test/fixtures/bot-memory.ts';
 import type { BotProcess } from '#test/fixtures/bot-process.ts';
 import { FaultProxy } from '#test/fixtures/fault-proxy.ts';
 import { makeNewcomers } from '#test/fixtures/newcomers.ts';
+import { ServiceSocket } from '#test/fixtures/service-socket.ts';
 import { account } from '#test/fixtures/server-state.ts';
 import { installMs, OpsRoom } from '#test/ops-room.ts';
 
@@ -90,3 +92,31 @@ test('D4: cut off five times in a row: one message, and it answers', async () =>
   expect(own).toHaveLength(2);
   await stop(bot);
 }, 180_000);
+
+test('D4: systemd hears that it is ready, alive and stopping; one that stands still is silent, killed, and answers anew', async () => {
+  const unit = await readFile(join(import.meta.dirname, '..', '..', 'config', 'opsroom.service'), 'utf8');
+  const setting = (name: string): number => Number(new RegExp(`^${name}=(\\d+)$`, 'm').exec(unit)?.[1]);
+  expect(unit).toMatch(/^Type=notify\nNotifyAccess=all$/m);
+  // The same bot with a tenth of the patience; the rest of 45 s is for the start.
+  expect(setting('WatchdogSec') + setting('RestartSec')).toBeLessThanOrEqual(40);
+  const limitSec = setting('WatchdogSec') / 10;
+  const directory = await mkdtemp(join(tmpdir(), 'opsroom-unit-'));
+  await using systemd = await ServiceSocket.open(directory);
+  try {
+    await using first = await world.spawnBot(systemd.env(limitSec));
+    await systemd.hears('READY=1');
+    expect(await systemd.silent(limitSec * 1000, limitSec * 3000)).toBeUndefined();
+    first.signal('SIGSTOP');
+    expect(await systemd.silent(limitSec * 1000, limitSec * 3000)).toBeGreaterThanOrEqual(limitSec * 1000);
+    await first.kill();
+    await using second = await world.spawnBot(systemd.env(limitSec));
+    expect((await world.ask('alice', '!ping')).body).toContain('pong');
+    expect(systemd.heard.filter((what) => what === 'READY=1')).toHaveLength(2);
+    expect(systemd.heard).not.toContain('STOPPING=1');
+    await stop(second);
+    await systemd.hears('STOPPING=1');
+    expect(second.output).not.toContain('systemd could not be told');
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}, 120_000);
