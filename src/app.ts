@@ -37,6 +37,7 @@ import { closedSession } from './exec-offline.ts';
 import { openSession } from './matrix-session.ts';
 import { type App, appOf, openLives } from './lives.ts';
 import { openMemory } from './memory.ts';
+import { tellLeftOut } from './left-out.ts';
 import { openParts } from './parts.ts';
 import { sessionSince } from './session-age.ts';
 import { Single } from './single.ts';
@@ -236,6 +237,7 @@ async function assemble(
     rooms: (rooms) => alive.presence.heard(rooms),
     recovered: () => sender.hasten(),
     seen: (event) => probeRoom.seen(event),
+    leftOut: (before) => tellLeftOut(ledger, bot, clock, before),
   });
 
   const ring = (): void => {

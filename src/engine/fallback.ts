@@ -37,7 +37,7 @@ export type FallbackOptions = {
 /** Sends pages that the room can't be told by the ways that need no homeserver, and tells the room of it later. */
 export class Fallback {
   readonly #options: FallbackOptions;
-  /** Told already, also when the memory could take no note of it. */
+  /** Told already, and the memory could take no note of it. */
   readonly #told = new Set<string>();
   #failures = 0;
   #waitUntilMs = 0;
@@ -69,6 +69,7 @@ export class Fallback {
       rows.map(({ id }) => id),
       at,
     );
+    for (const { txn } of rows) this.#told.delete(txn);
     const what = `paged by ${way}, since the room could not be reached`;
     const incidentLog = incidentsOf(rows).map((incident) => ({ incident, at, actor: undefined, what }));
     ledger.commit({ at, incidentLog });

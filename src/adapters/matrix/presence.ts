@@ -38,7 +38,9 @@ export class RoomPresence {
   #state: State = { kind: 'joined' };
   #triedMs = -Infinity;
   #invited = false;
-  readonly #declined = new Set<string>();
+  #declinedMs = -Infinity;
+  /** Invitations that are not taken and stand still, and who sent them. */
+  readonly #unwanted = new Map<string, string | undefined>();
 
   constructor(options: PresenceOptions) {
     this.#options = options;
@@ -58,7 +60,10 @@ export class RoomPresence {
     for (const [id, { invite_state: state }] of Object.entries(invite ?? {})) {
       const own = state?.events?.find((event) => event.type === 'm.room.member' && event.state_key === bot);
       if (id === room && own?.sender !== undefined && isOwner(own.sender as UserId)) this.#invited = true;
-      else void this.#decline(id, own?.sender);
+      else {
+        this.#unwanted.set(id, own?.sender);
+        void this.#decline(id);
+      }
     }
   }
 
@@ -84,6 +89,7 @@ export class RoomPresence {
 
   async once(): Promise<void> {
     const { clock } = this.#options;
+    await this.#declineAgain();
     if (this.#state.kind === 'joined') return;
     const waited = clock.monotonicMs() - this.#triedMs >= joinEveryMs;
     if (!waited && !this.#invited) return;
@@ -144,17 +150,26 @@ export class RoomPresence {
     log.error({ room, by: last?.sender, how }, 'the bot was thrown out of its room');
   }
 
-  async #decline(room: string, by: string | undefined): Promise<void> {
-    if (this.#declined.has(room)) return;
-    this.#declined.add(room);
-    const { request, log } = this.#options;
+  /** A sync names an invitation once: one that could not be declined is tried again. */
+  async #declineAgain(): Promise<void> {
+    const now = this.#options.clock.monotonicMs();
+    if (this.#unwanted.size === 0 || now - this.#declinedMs < joinEveryMs) return;
+    await Promise.all([...this.#unwanted.keys()].map((room) => this.#decline(room)));
+  }
+
+  async #decline(room: string): Promise<void> {
+    const { request, log, clock } = this.#options;
+    const by = this.#unwanted.get(room);
+    this.#declinedMs = clock.monotonicMs();
     try {
       await request('POST', `/_matrix/client/v3/rooms/${encodeURIComponent(room)}/leave`, null, {});
+      this.#unwanted.delete(room);
       log.info({ room, by }, 'an invitation was declined');
     } catch (error) {
-      log.warn({ room, by, why: asOpsError(error).message }, 'an invitation could not be declined');
-    } finally {
-      this.#declined.delete(room);
+      const { kind, message } = asOpsError(error);
+      // It is gone already, or was never there.
+      if (kind === 'denied' || kind === 'notFound') this.#unwanted.delete(room);
+      log.warn({ room, by, why: message }, 'an invitation could not be declined');
     }
   }
 }

@@ -58,6 +58,8 @@ export type SyncOptions = {
   recovered?(): void;
   /** Events of the further rooms as the sync shows them. */
   seen?(event: MatrixEvent): void;
+  /** More was said while away than can be read: what came before this moment is left out. */
+  leftOut?(before: EpochMs): void;
 };
 
 const stream = 'sync';
@@ -94,7 +96,7 @@ export class SyncLoop {
 
   /** Whether what is known of the room is news. */
   get hears(): boolean {
-    return this.#options.clock.monotonicMs() - this.#heardMs < oldMs;
+    return !this.#cutOff && this.#options.clock.monotonicMs() - this.#heardMs < oldMs;
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -242,9 +244,12 @@ export class SyncLoop {
       events.push(...(answer.chunk ?? []));
       from = (answer.chunk ?? []).length === 0 ? undefined : answer.end;
     }
-    if (from !== undefined)
+    events.reverse();
+    if (from !== undefined) {
       log.warn({ pages: mostPages }, 'too much was said while away; the oldest of it was left out');
-    return events.reverse();
+      this.#options.leftOut?.(events[0]?.origin_server_ts ?? this.#options.clock.now());
+    }
+    return events;
   }
 
   #store(position: string, facts: RoomFacts, heard: Heard[], keys: string | undefined): void {

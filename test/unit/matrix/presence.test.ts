@@ -13,6 +13,7 @@ let mayJoin: boolean;
 let membership: string | undefined;
 let backs: number;
 let presence: RoomPresence;
+let broken: (what: string) => OpsError | undefined;
 const denied = (): OpsError => new OpsError('denied', 'no');
 const request: Request = async (method, path) => {
   await Promise.resolve();
@@ -20,6 +21,8 @@ const request: Request = async (method, path) => {
   asked.push(
     `${method} ${what === encodeURIComponent(botUser) ? 'membership' : what} ${path.includes(encodeURIComponent(opsRoom)) ? 'ops' : 'other'}`,
   );
+  const error = broken(what);
+  if (error) throw error;
   if (what === 'join' && !mayJoin) throw denied();
   if (what === encodeURIComponent(botUser)) {
     if (membership === undefined) throw denied();
@@ -31,6 +34,7 @@ beforeEach(() => {
   clock = new FakeClock();
   asked = [];
   mayJoin = false;
+  broken = () => undefined;
   membership = undefined;
   backs = 0;
   presence = new RoomPresence({
@@ -111,6 +115,30 @@ describe('invitations', () => {
     expect(asked).toEqual([`POST leave ${where}`]);
     await pass(120_000);
     expect(joins()).toBe(0);
+  });
+});
+
+describe('an invitation that can not be declined', () => {
+  const errors = (kind: 'unavailable' | 'denied'): void => {
+    let left = 1;
+    broken = (what) => (what === 'leave' && (left -= 1) >= 0 ? new OpsError(kind, 'no') : undefined);
+  };
+  const leaves = (): number => asked.filter((what) => what === 'POST leave other').length;
+
+  test('is declined a minute later', async () => {
+    errors('unavailable');
+    invited('!other:example.org', idOf('eve'));
+    await pass(55_000);
+    expect(leaves()).toBe(1);
+    await pass(120_000);
+    expect(leaves()).toBe(2);
+  });
+
+  test('because it was taken back is forgotten', async () => {
+    errors('denied');
+    invited('!other:example.org', idOf('eve'));
+    await pass(180_000);
+    expect(leaves()).toBe(1);
   });
 });
 

@@ -99,6 +99,16 @@ describe('after downtime', () => {
     expect(pages.every(({ query }) => query['to'] === '1' && query['dir'] === 'b')).toBe(true);
   });
 
+  test('more than can be read: what is left out is told by its time, and the newest is taken', async () => {
+    const leftOut: number[] = [];
+    server = new FakeSyncServer({ room: opsRoom, window: 1, page: 1 });
+    const loop = await listening({ leftOut: (before) => leftOut.push(before) });
+    server.say(...Array.from({ length: 150 }, (_, n) => text(`nr ${n}`, { origin_server_ts: 1000 + n })));
+    await loop.once(never);
+    expect(taken()).toEqual(Array.from({ length: 101 }, (_, n) => `nr ${n + 49}`));
+    expect(leftOut).toEqual([1049]);
+  });
+
   test('a new process goes on where the last one was', async () => {
     await listening();
     server.say(text('while away'));
