@@ -71,14 +71,15 @@ export class Approvals implements ApprovalsPort {
     const why = this.#count({ prompt, run, voter: item.sender, verdict, proof: 'reaction', key: item.key, item });
     if (why !== undefined) {
       const address = this.#address(run);
-      const heard = prompt.state === 'open' && this.#house.refusals.answerTo(item, address.at) === 'say';
-      const reply = { title: `${item.sender}: ${why}` };
+      const { refusals, settings } = this.#house;
+      // A closed question stays silent: late thumbs are no news.
+      const answer = prompt.state === 'open' ? refusals.answerTo(item, address.at) : 'silent';
+      const reply = answer === 'last' ? refusals.lastWord(settings.prefix) : { title: `${item.sender}: ${why}` };
       const mark = { kind: 'reply' as const, command: run.command, run: runName(run.id), outcome: 'refused' as const };
       ledger.commit({
         at: address.at,
         inbox: [{ id: item.id, state: 'done', run: run.id }],
-        // A closed question stays silent: late thumbs are no news.
-        outbox: heard ? [say(ledger, address, reply, mark)] : [],
+        outbox: answer === 'silent' ? [] : [say(ledger, address, reply, mark)],
         audit: [this.#audit(run, item.sender, 'vote refused', { why, verdict })],
       });
     }

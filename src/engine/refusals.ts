@@ -33,7 +33,7 @@ export class Refusals {
     const sign = signAbout(ledger, address.about);
     const failed = ['internal', 'unavailable', 'misconfigured'].includes(error.kind);
     const mark: Mark = { kind: 'reply', ...(name ? { command: name } : {}), outcome: failed ? 'failed' : 'refused' };
-    const reply = answer === 'last' ? lastWord(settings.prefix) : errorReply(error, settings.prefix, reference);
+    const reply = answer === 'last' ? this.lastWord(settings.prefix) : errorReply(error, settings.prefix, reference);
     ledger.commit({
       at: address.at,
       inbox: [{ id: item.id, state: 'done' }],
@@ -59,6 +59,18 @@ export class Refusals {
     sender.silentUntil = now + silenceMs;
     sender.refusedAt = [];
     return 'last';
+  }
+
+  lastWord(prefix: string): Reply {
+    return {
+      title: `❌ That was refused ${mostInWindow} times within a minute. For ${formatDuration(silenceMs)} what is refused to you gets no answer.`,
+      blocks: [
+        {
+          kind: 'text',
+          lines: [withPrefix('What you may do is answered as ever; !whoami shows your role.', prefix)],
+        },
+      ],
+    };
   }
 
   /** Whose silence is over: how much was left unanswered is said once, to the owners. */
@@ -88,16 +100,6 @@ const entryOf = (item: InboxItem, name: string, error: OpsError, at: EpochMs) =>
       ...(item.body.kind === 'message' ? { what: item.body.text.slice(0, keptText) } : {}),
     },
   },
-});
-
-const lastWord = (prefix: string): Reply => ({
-  title: `❌ That was refused ${mostInWindow} times within a minute. For ${formatDuration(silenceMs)} what is refused to you gets no answer.`,
-  blocks: [
-    {
-      kind: 'text',
-      lines: [withPrefix('What you may do is answered as ever; !whoami shows your role.', prefix)],
-    },
-  ],
 });
 
 function report(house: House, user: UserId, { site, unanswered }: Sender, at: EpochMs): void {

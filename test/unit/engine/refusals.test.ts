@@ -77,7 +77,8 @@ describe('a refusal', () => {
     await house.say('carol', '!remove mallory spam');
     const said: string[] = [];
     for (let n = 0; n < 12; n += 1) said.push(...(await house.react('vera', n % 2 === 0 ? '✅' : '✔')));
-    expect(said).toHaveLength(5);
+    expect(said).toHaveLength(6);
+    expect(said[5]).toContain('For 10 min what is refused to you gets no answer');
     expect(house.ledger.audit({ actor: idOf('vera'), limit: 100 })).toHaveLength(12);
     await house.react('carol', '✅');
     expect(house.states()).toEqual(['done']);
