@@ -39,10 +39,11 @@ import { type App, appOf, openLives } from './lives.ts';
 import { openMemory } from './memory.ts';
 import { tellLeftOut } from './left-out.ts';
 import { openParts } from './parts.ts';
+import { RoomNotices } from './room-notices.ts';
 import { sessionSince } from './session-age.ts';
 import { Single } from './single.ts';
 import { countAnswer, openMetrics, openServe } from './serve.ts';
-import { openEnvelopes, tellOfEncryption } from './encrypted-room.ts';
+import { openEnvelopes } from './encrypted-room.ts';
 import { partsOff, type Settings } from './settings.ts';
 import { aborted, calmly, ticking } from './ticking.ts';
 import { version } from './version.ts';
@@ -245,13 +246,14 @@ async function assemble(
   };
   const ticks = [() => memory.tick(), () => approvals.tick()];
   if (!offline) {
+    const notices = new RoomNotices({ ...own, encryption: settings.matrix.encryption });
     // What was changed isn't signed anew.
     ticks.push(
       () => runner.tick(),
       () => (memory.closed() ? undefined : auditor.tick()),
       () => watch.alerter.tick(),
       () => alive.tick(),
-      () => tellOfEncryption(settings.matrix.encryption, ledger, bot, clock, log),
+      () => notices.tick(),
     );
   }
   const single = await Single.open({ matrix, bot, ledger, room, clock, log, offline });

@@ -1,4 +1,5 @@
 import { OpsError } from '#domain/errors.ts';
+import { opennessOf } from '#domain/open-room.ts';
 import { isRoomAlias, parseRoomId, type RoomId } from '#domain/rooms.ts';
 import { connect } from '#adapters/matrix/client.ts';
 import type { Synapse } from '#adapters/synapse/open.ts';
@@ -126,11 +127,11 @@ function encryption({ encryption: mode }: Settings['matrix'], state: State): Fin
 }
 
 function privacy(state: State): Finding {
-  const faults = [
-    state('m.room.join_rules')?.content['join_rule'] === 'public' && 'anybody may join it',
-    state('m.room.history_visibility')?.content['history_visibility'] === 'world_readable' && 'anybody may read it',
-    state('m.room.guest_access')?.content['guest_access'] === 'can_join' && 'guests may join it',
-  ].filter((fault) => fault !== false);
+  const faults = opennessOf({
+    joinRule: state('m.room.join_rules')?.content['join_rule'],
+    historyVisibility: state('m.room.history_visibility')?.content['history_visibility'],
+    guestAccess: state('m.room.guest_access')?.content['guest_access'],
+  });
   if (faults.length === 0) return well('the ops room is for invited people only');
   return warning(
     `the ops room is open: ${faults.join(', ')}`,

@@ -186,11 +186,27 @@ test('G1: credentials that are wrong, in every slot at once', { timeout: 300_000
   const url = new URL(world.stack.postgres.appUrl);
   url.password = 'c4nary-App-Password-0005';
   await world.settle({
-    synapse: { ...current['synapse'], adminToken: await slot('bad-admin', 'syt_Y2FuYXJ5_c4naryAdminToken0001_0Aa1Bb') },
+    matrix: { ...current['matrix'], password: await slot('bad-password', 'c4nary-Bot-Password-0006') },
+    synapse: {
+      ...current['synapse'],
+      adminToken: await slot('bad-admin', 'syt_Y2FuYXJ5_c4naryAdminToken0001_0Aa1Bb'),
+      registrationSharedSecret: await slot('bad-shared', 'c4nary-Shared-Secret-0008'),
+    },
     livekit: { ...current['livekit'], apiSecret: await slot('bad-livekit', 'c4nary-LiveKit-Secret-of-32-signs-0002') },
     postgres: { ...current['postgres'], password: await slot('bad-pg', 'c4nary-Postgres-Password-0003') },
     roster: { ...current['roster'], url: await slot('bad-roster', url.href) },
-    alerts: { ...current['alerts'], webhookSecret: await slot('bad-hook', 'c4nary-Hook-Secret-0004') },
+    alerts: {
+      ...current['alerts'],
+      webhookSecret: await slot('bad-hook', 'c4nary-Hook-Secret-0004'),
+      fallback: [
+        {
+          webhook: {
+            url: await slot('bad-way', 'http://127.0.0.1:9/c4nary-way-0009'),
+            secret: await slot('bad-way-secret', 'c4nary-Way-Secret-0010'),
+          },
+        },
+      ],
+    },
   });
   await keepCanaries();
   await withBot({}, async () => {
@@ -205,6 +221,12 @@ test('G1: credentials that are wrong, in every slot at once', { timeout: 300_000
     ]);
     expect(said.join('\n')).toMatch(/not accepted|refuses|not let in/);
   });
+  for (const args of [['doctor'], ['mend', '--dry-run']]) {
+    await using tool = new BotProcess([...args, '--settings', world.files.settingsFile], env());
+    await tool.exited;
+    expect(tool.output).not.toBe('');
+    outputs.push(tool.output);
+  }
 });
 
 test(
@@ -217,6 +239,10 @@ test(
     expect([...names]).toEqual(
       expect.arrayContaining([
         'matrix.accessToken',
+        'matrix.password',
+        'synapse.registrationSharedSecret',
+        'alerts.fallback.0.webhook.url',
+        'alerts.fallback.0.webhook.secret',
         'synapse.adminToken',
         'livekit.apiSecret',
         'roster.url (password)',
@@ -236,7 +262,7 @@ test(
     expect(events).toContain('org.opsroom');
     hits.push(...findCanaries('the room', events, canaries));
     for (const [at, text] of outputs.entries()) hits.push(...findCanaries(`the output of bot ${at}`, text, canaries));
-    expect(outputs).toHaveLength(3);
+    expect(outputs).toHaveLength(5);
     hits.push(...findCanaries('what HTTP answered', metrics.join('\n'), canaries));
     expect([...children.keys()].some((line) => line.includes('pg_dump'))).toBe(true);
     const unrelated = { name: 'the environment', value: 'c4nary-in-the-environment-of-the-host-0042' };
