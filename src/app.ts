@@ -1,13 +1,12 @@
 import { everyMinute } from '#adapters/cron/bell.ts';
 import { ProbeRoom } from '#adapters/matrix/probe-room.ts';
 import { roundTrip } from '#adapters/matrix/round-trip.ts';
-import { MatrixOpsRoom } from '#adapters/matrix/room.ts';
-import { SyncLoop } from '#adapters/matrix/sync.ts';
 import type { BotInfo } from '#domain/bot.ts';
 import type { Clock } from '#domain/clock.ts';
 import { asOpsError, type OpsError } from '#domain/errors.ts';
 import type { Signal } from '#domain/incidents.ts';
 import type { Log } from '#domain/log.ts';
+import type { OutboxRow } from '#domain/outbox.ts';
 import type { RoomId } from '#domain/rooms.ts';
 import { Scrubber } from '#domain/scrubber.ts';
 import { Approvals } from '#engine/approvals.ts';
@@ -16,18 +15,15 @@ import type { Command } from '#engine/command.ts';
 import { Door } from '#engine/door.ts';
 import { type House, isJoined, missingPort } from '#engine/house.ts';
 import { Intake } from '#engine/intake.ts';
-import { isForBot, parseContext } from '#engine/parse.ts';
 import type { SitePorts } from '#engine/ports.ts';
 import { Refusals } from '#engine/refusals.ts';
 import { DailyReports } from '#engine/reports.ts';
 import { RunBook } from '#engine/run-book.ts';
 import { Runner } from '#engine/runner.ts';
-import { Sender } from '#engine/sender.ts';
 import { Switchboard } from '#engine/switchboard.ts';
 import { Takings } from '#engine/takings.ts';
 import { Warden } from '#engine/warden.ts';
 import { SystemClock } from '#adapters/system/clock.ts';
-import { Alive } from './alive.ts';
 import { openAuditor } from './audit.ts';
 import { openCheckParts } from './check-parts.ts';
 import { discover } from './discover.ts';
@@ -37,16 +33,14 @@ import { closedSession } from './exec-offline.ts';
 import { openSession } from './matrix-session.ts';
 import { type App, appOf, openLives } from './lives.ts';
 import { openMemory } from './memory.ts';
-import { tellLeftOut } from './left-out.ts';
 import { openParts } from './parts.ts';
 import { RoomNotices } from './room-notices.ts';
-import { sessionSince } from './session-age.ts';
 import { Single } from './single.ts';
 import { countAnswer, openMetrics, openServe } from './serve.ts';
-import { openEnvelopes } from './encrypted-room.ts';
 import { partsOff, type Settings } from './settings.ts';
 import { aborted, calmly, ticking } from './ticking.ts';
 import { version } from './version.ts';
+import { openVoice } from './voice.ts';
 import { loadChecks, loadJobs, openWatch } from './watch.ts';
 
 const site = 'default';
@@ -111,14 +105,14 @@ async function assemble(
     clock,
     version: bot.version,
     backups: parts.ports.backups,
-    standstillSeconds: () => alive.standstill.worstMs / 1000,
+    standstillSeconds: () => voice.alive.standstill.worstMs / 1000,
   });
   const probeRoom = new ProbeRoom({
     request,
     known: ledger.switch('probe-room') as RoomId | undefined,
     remember: (room) => {
       ledger.commit({ at: clock.now(), switches: [{ name: 'probe-room', value: room }] });
-      sync.refilter();
+      voice.sync.refilter();
     },
   });
   const watch = openWatch({
@@ -156,7 +150,7 @@ async function assemble(
     switches: new Switchboard(ledger, clock),
     audit: auditor,
     safeMode: memory,
-    encryption: new BotEncryption({ settings, envelopes: () => envelopes, ledger, bot, log, again }),
+    encryption: new BotEncryption({ settings, envelopes: () => voice.envelopes, ledger, bot, log, again }),
     adminUser: parts.adminUser,
     // These three stand on the door, which stands on the ports.
     runs: undefined as never,
@@ -178,7 +172,7 @@ async function assemble(
     ports: () => ports,
     refusals: new Refusals(),
     ...(crash && { crash }),
-    heardUntil: () => sync.heardUntil,
+    heardUntil: () => voice.sync.heardUntil,
   };
   const runner = new Runner(house);
   const approvals = new Approvals(house, runner);
@@ -201,45 +195,10 @@ async function assemble(
       watch.alerter.reaction({ event, emoji, sender, joined: isJoined(house, site, sender) }),
   });
   const receive = (signals: Signal[]): void => void watch.alerter.receive(signals);
-  const own = { settings, ledger, operators: storage.operators, matrix, bot, clock, log, receive };
-  const alive = stack.use(new Alive({ ...own, sync: () => sync, sender: () => sender }));
-  const envelopes = stack.use(await openEnvelopes({ ...own, offline, hears: () => sync.hears, again }));
-  const room = new MatrixOpsRoom(matrix.connection, matrix.bot, envelopes);
-  const sender = new Sender({
-    ledger,
-    room,
-    clock,
-    log,
-    sessionSince: sessionSince(ledger, clock, settings.matrix.accessToken),
-    said: (row) => {
-      alive.presence.spoke();
-      countAnswer(row, ledger, clock, metrics);
-    },
-    refused: (_, error) => alive.presence.refused(error),
-  });
-  ledger.onOutbox(() => sender.wake());
-  const sync = new SyncLoop({
-    request,
-    site,
-    bot: matrix.bot,
-    room: matrix.room,
-    sink: ledger,
-    envelopes,
-    clock,
-    log,
-    wanted: (item) =>
-      item.body.kind === 'reaction' ||
-      item.body.kind === 'leaked' ||
-      (item.body.kind === 'message' && isForBot(item.body.text, parseContext(bot, item.body.links))) ||
-      (item.body.kind === 'withdrawn' && ledger.inboxItem(item.body.event) !== undefined),
-    secretsIn: (text) => scrubber.find(text),
-    taken: () => intake.wake(),
-    alsoRooms: () => probeRoom.rooms(),
-    rooms: (rooms) => alive.presence.heard(rooms),
-    recovered: () => sender.hasten(),
-    seen: (event) => probeRoom.seen(event),
-    leftOut: (before) => tellLeftOut(ledger, bot, clock, before),
-  });
+  const own = { settings, ledger, operators: storage.operators, matrix, bot, clock, log };
+  const said = (row: OutboxRow): void => countAnswer(row, ledger, clock, metrics);
+  const taken = (): void => intake.wake();
+  const voice = await openVoice({ ...own, scrubber, offline, probeRoom, again, receive, taken, said }, stack);
 
   const ring = (): void => {
     if (watch.scheduler.onMinute(clock.now()) > 0) intake.wake();
@@ -252,11 +211,11 @@ async function assemble(
       () => runner.tick(),
       () => (memory.closed() ? undefined : auditor.tick()),
       () => watch.alerter.tick(),
-      () => alive.tick(),
+      () => voice.alive.tick(),
       () => notices.tick(),
     );
   }
-  const single = await Single.open({ matrix, bot, ledger, room, clock, log, offline });
+  const single = await Single.open({ ...own, room: voice.room, offline });
   const loops = [intake.run(stop.signal), ticking(clock, stop.signal, log, ticks)];
   stack.defer(async () => {
     await runner.close(graceMs);
@@ -268,8 +227,8 @@ async function assemble(
   const ended = Promise.withResolvers<OpsError>();
   if (offline) return appOf(bot, stack, ended.promise);
   loops.push(
-    sender.run(stop.signal),
-    alive.run(stop.signal),
+    voice.sender.run(stop.signal),
+    voice.alive.run(stop.signal),
     single.stay(stop, ended.resolve),
     clock.sleep(firstLookMs, stop.signal).then(
       () => watch.prober.run(stop.signal),
@@ -282,16 +241,16 @@ async function assemble(
     .catch((error: unknown) => log.warn({ why: asOpsError(error).message }, 'left-over backups cannot be tidied'));
   // What is damaged is not gone on with.
   if (!memory.closed()) runner.recover();
-  const partStates = () => alive.states();
+  const partStates = () => voice.alive.states();
   const stored = (signals: Signal[]): void => storage.steady.durably(() => receive(signals));
   const server = await openServe({ settings, site, clock, log, scrubber, metrics, parts: partStates, receive: stored });
   if (server) stack.use(server);
   stack.use(everyMinute(() => calmly(ring, log)));
   ring();
-  loops.push(sync.run(stop.signal));
+  loops.push(voice.sync.run(stop.signal));
   const stopped = aborted(overrides.stop);
   stopped.catch(() => {});
-  await Promise.race([sync.listening, stopped]);
+  await Promise.race([voice.sync.listening, stopped]);
   log.info(
     { user: bot.user, room: bot.opsRoom, commands: commands.size, off: bot.off.map((o) => o.part) },
     'the bot is ready',
