@@ -15,9 +15,13 @@ import type { Requests } from './requests.ts';
 import type { RoomState, RoomStates } from './room-state.ts';
 
 /** The key in use, known since its first message, and what was true of people and devices when it was shared. */
-type Session = { id: string; basis: string; usableUntilMs: number; messagesLeft: number };
+type Session = { id: string; basis: string; born: Moment; lifeMs: number; messagesLeft: number };
+/** By both clocks: the library knows only the wall's, which people and NTP set. */
+type Moment = { wallMs: number; monotonicMs: number };
 
 const earlyMs = 60_000;
+// The library counts a key's age in whole seconds.
+const jumpMs = 1000;
 
 /**
  * Puts what the bot says into the envelope. The room's key goes to the devices of members that their owners have signed,
@@ -31,6 +35,7 @@ export class Encryptor {
   readonly #turns = new Map<RoomId, ReturnType<typeof inTurn>>();
   readonly #sessions = new Map<RoomId, Session>();
   readonly #begun = new Set<RoomId>();
+  #lastWallMs = -Infinity;
   /** Counts what the sync says of devices. */
   devicesChanged = 0;
 
@@ -58,12 +63,16 @@ export class Encryptor {
 
   async #encrypt(room: RoomId, type: string, content: object): Promise<object> {
     const state = await this.#rooms.get(room);
-    const bornMs = this.#clock.monotonicMs();
+    const born = this.#moment();
+    this.#heedClock(born);
     const before = this.#sessions.get(room);
     const basis = this.#usable(before, state) ? before.basis : await this.#share(room, state);
     // A process never goes on with the key of another, so how far this one is need not outlive a power cut.
     const text = await this.#machine.call(
-      (olm) => olm.encryptRoomEvent(new LibraryRoomId(room), type, JSON.stringify(content)),
+      (olm) => {
+        this.#requireSteadyClock(born);
+        return olm.encryptRoomEvent(new LibraryRoomId(room), type, JSON.stringify(content));
+      },
       { lasting: false },
     );
     const sealed = JSON.parse(text) as { session_id: string; ciphertext: string };
@@ -74,21 +83,44 @@ export class Encryptor {
       this.#sessions.set(room, {
         id: sealed.session_id,
         basis,
-        usableUntilMs: bornMs + state.rotationPeriodMs - earlyMs,
+        born,
+        lifeMs: state.rotationPeriodMs - earlyMs,
         messagesLeft: state.rotationMessages - 2,
       });
     } else this.#sessions.delete(room);
     return sealed;
   }
 
+  #moment(): Moment {
+    return { wallMs: this.#clock.now(), monotonicMs: this.#clock.monotonicMs() };
+  }
+
+  /** A key that is younger than nothing is an expired one to the library: after the clock was set back, new keys. */
+  #heedClock({ wallMs }: Moment): void {
+    if (wallMs < this.#lastWallMs) this.#beginAnew();
+    this.#lastWallMs = wallMs;
+  }
+
+  #beginAnew(): void {
+    this.#sessions.clear();
+    this.#begun.clear();
+  }
+
+  /** What was looked at by one clock must not be used by another. */
+  #requireSteadyClock(since: Moment): void {
+    const { wallMs, monotonicMs } = this.#moment();
+    const jump = wallMs - since.wallMs - (monotonicMs - since.monotonicMs);
+    if (wallMs >= since.wallMs && Math.abs(jump) < jumpMs) return;
+    this.#beginAnew();
+    throw new OpsError('unavailable', 'The clock was set meanwhile.', { effect: 'none' });
+  }
+
   /** May the key be used without looking at everybody's devices again? An expired one would make the library panic. */
   #usable(session: Session | undefined, state: RoomState): session is Session {
-    return (
-      session !== undefined &&
-      session.messagesLeft > 0 &&
-      this.#clock.monotonicMs() < session.usableUntilMs &&
-      session.basis === this.#basis(state)
-    );
+    if (session === undefined || session.messagesLeft <= 0) return false;
+    const { wallMs, monotonicMs } = this.#moment();
+    const ageMs = Math.max(wallMs - session.born.wallMs, monotonicMs - session.born.monotonicMs);
+    return ageMs < session.lifeMs && session.basis === this.#basis(state);
   }
 
   /** The same as long as nobody came or went, and no device either. */

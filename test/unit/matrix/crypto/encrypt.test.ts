@@ -9,15 +9,21 @@ import { opsRoom } from '#test/fakes/house.ts';
 /** Counts what the library is asked for; its answers are those of one session. */
 class CountingMachine {
   shared = 0;
+  invalidated = 0;
+  onShare = (): void => {};
   #index = 0;
 
   call = async (work: (olm: object) => Promise<unknown>): Promise<unknown> =>
     work({
       updateTrackedUsers: () => Promise.resolve(),
       getMissingSessions: () => Promise.resolve(null),
-      invalidateGroupSession: () => Promise.resolve(true),
+      invalidateGroupSession: () => {
+        this.invalidated += 1;
+        return Promise.resolve(true);
+      },
       shareRoomKey: () => {
         this.shared += 1;
+        this.onShare();
         return Promise.resolve([]);
       },
       encryptRoomEvent: () => {
@@ -28,9 +34,8 @@ class CountingMachine {
     });
 }
 
-test('a key is shared anew before its time is up: the library would fail for good on one that has expired', async () => {
-  const machine = new CountingMachine();
-  const clock = new FakeClock();
+const clock = new FakeClock();
+function sender(machine: CountingMachine): () => Promise<object> {
   const requests = { seen: 0, pump: () => Promise.resolve(), send: () => Promise.resolve() };
   const state = { members: [], visibility: 0, rotationPeriodMs: 600_000, rotationMessages: 100 };
   const rooms = { get: () => Promise.resolve(state) };
@@ -40,7 +45,12 @@ test('a key is shared anew before its time is up: the library would fail for goo
     rooms: rooms as unknown as RoomStates,
     clock,
   });
-  const send = (): Promise<object> => encryptor.encrypt(opsRoom, 'm.room.message', {});
+  return () => encryptor.encrypt(opsRoom, 'm.room.message', {});
+}
+
+test('a key is shared anew before its time is up: the library would fail for good on one that has expired', async () => {
+  const machine = new CountingMachine();
+  const send = sender(machine);
   await send();
   await send();
   await clock.advance(539_000);
@@ -49,4 +59,15 @@ test('a key is shared anew before its time is up: the library would fail for goo
   await clock.advance(2000);
   await send();
   expect(machine.shared).toBe(2);
+});
+
+test('a clock that is set while a key is being shared: that key is not used, and the next try makes another', async () => {
+  const machine = new CountingMachine();
+  const send = sender(machine);
+  machine.onShare = () => clock.setWall(clock.now() - 5000);
+  await expect(send()).rejects.toMatchObject({ kind: 'unavailable', message: 'The clock was set meanwhile.' });
+  expect(machine.invalidated).toBe(1);
+  machine.onShare = () => {};
+  await send();
+  expect([machine.invalidated, machine.shared]).toEqual([2, 2]);
 });
