@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { call } from '#sandbox/synapse-client.ts';
+import { encryptedRoom, switchOn } from '#test/fixtures/encrypted-room.ts';
 import { inTheClear } from '#test/fixtures/server-state.ts';
 import { installMs, OpsRoom } from '#test/ops-room.ts';
 
@@ -32,4 +33,32 @@ test('a room that was encrypted once stays so, though somebody empties its rule,
   expect((await world.ask('bob', '!ping')).sealed?.shield).toBe('NONE');
   await world.startBot();
   expect((await world.ask('bob', '!ping')).sealed?.shield).toBe('NONE');
+});
+
+test('thrown out, and encrypted before it is called back: what waited is not said in the clear', async () => {
+  const alice = world.sealed.peer('alice');
+  const room = await encryptedRoom(alice, { invite: [world.bot], encrypted: false });
+  const { userId } = world.seeded.bot;
+  const accessToken = { file: './secrets/matrix-token' };
+  await world.startBot({ matrix: { homeserverUrl: world.url, userId, accessToken, opsRoom: room } });
+  const clear = { msgtype: 'm.text', body: '!ping', 'm.mentions': {} };
+  const ping = await alice.ask('send', { room, type: 'm.room.message', content: clear, clear: true });
+  const heard = alice.in(room);
+  await heard.waitFor(({ root }) => root === ping, { what: 'pong' });
+  await alice.ask('kick', { room, user: world.bot });
+  const posted = await fetch(new URL('/hooks/alert', world.files.webhookUrl), {
+    method: 'POST',
+    headers: { authorization: `Bearer ${world.files.webhookSecret}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ key: 'drill', title: 'Fire drill', text: 'The stairs are hot.', severity: 'critical' }),
+  });
+  expect(posted.status).toBe(200);
+  await switchOn(alice, room);
+  await alice.ask('enter', { room, encrypted: true });
+  await alice.ask('invite', { room, user: world.bot });
+  const page = await heard.waitFor(({ body }) => body.includes('The stairs are hot.'), {
+    what: 'the page',
+    withinMs: 90_000,
+  });
+  expect(page.sealed?.shield).toBe('NONE');
+  expect(await inTheClear(world.stack, room, ['stairs'])).toEqual(['m.room.message']);
 });

@@ -11,6 +11,10 @@ export const noFacts = (room: RoomId): RoomFacts => ({
   version: undefined,
 });
 
+/** What is known of it once somebody is out. */
+export const without = (facts: RoomFacts, user: UserId): RoomFacts =>
+  facts.joined.includes(user) ? { ...facts, joined: facts.joined.filter((joined) => joined !== user) } : facts;
+
 const textOf = (value: unknown, otherwise: string): string => (typeof value === 'string' ? value : otherwise);
 
 // Rooms before version 10 may hold levels as text. Anything else counts as nothing.

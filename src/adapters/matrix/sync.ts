@@ -12,7 +12,7 @@ import { retrySealed, sealedItemOf, type SealedStore } from './crypto/sealed.ts'
 import { type Heard, keysFor, type Opening, unwrap, type Unwrapping } from './crypto/unwrap.ts';
 import { itemOf, type ItemContext, type MatrixEvent } from './events.ts';
 import { withCreators } from './creation.ts';
-import { learn, noFacts } from './facts.ts';
+import { learn, noFacts, without } from './facts.ts';
 import { Listening } from './listening.ts';
 
 const longPollMs = 30_000;
@@ -24,7 +24,10 @@ const oldMs = 60_000;
 
 type Timeline = { events?: MatrixEvent[]; limited?: boolean; prev_batch?: string };
 type JoinedRoom = { timeline?: Timeline; state?: { events?: MatrixEvent[] } };
-type SyncAnswer = KeyNews & { next_batch: string; rooms?: { join?: Record<string, JoinedRoom> } };
+type SyncAnswer = KeyNews & {
+  next_batch: string;
+  rooms?: { join?: Record<string, JoinedRoom>; leave?: Record<string, object> };
+};
 
 /** Where the loop puts what it takes; position, facts and items commit in one transaction. */
 export type Sink = SealedStore & {
@@ -94,9 +97,10 @@ export class SyncLoop {
     return this.#heard.promise;
   }
 
-  /** Whether what is known of the room is news. */
+  /** Whether what is known of the room is news. Of one that the bot was thrown out of it hears nothing until it is back. */
   get hears(): boolean {
-    return !this.#cutOff && this.#options.clock.monotonicMs() - this.#heardMs < oldMs;
+    const isIn = this.#facts.joined.includes(this.#options.bot);
+    return isIn && !this.#cutOff && this.#options.clock.monotonicMs() - this.#heardMs < oldMs;
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -196,13 +200,13 @@ export class SyncLoop {
       for (const event of answer.rooms?.join?.[also]?.timeline?.events ?? []) this.#options.seen?.(event);
     }
     const events = since === undefined ? [] : [...missed, ...timeline];
-    let facts = this.#facts;
-    for (const event of [...(joined?.state?.events ?? []), ...(events.length > 0 ? events : timeline)])
-      facts = learn(facts, event);
+    let facts = answer.rooms?.leave?.[room] === undefined ? this.#facts : without(this.#facts, bot);
+    const state = joined?.state?.events ?? [];
+    for (const event of [...state, ...(events.length > 0 ? events : timeline)]) facts = learn(facts, event);
     facts = await withCreators(facts, request);
     // The keys first: they commit for themselves and may be ahead of the position, never behind.
     const cipher = await keysFor(envelopes, facts);
-    const heard = await unwrap(cipher, { facts, news: answer, events, bot });
+    const heard = await unwrap(cipher, { facts, news: answer, state, events, bot });
     const isNews = this.#listening.caughtUp;
     this.#store(answer.next_batch, facts, heard, cipher?.mark);
     if (isNews) {

@@ -142,3 +142,43 @@ test('after an outage it asks for an answer at once, and says that the homeserve
   stop.abort();
   await running;
 });
+
+test('thrown out, what is known of the room is no news, also for the next process; back in, it is', async () => {
+  using storage = openStorage({ file: ':memory:' });
+  const member = (membership: string): object => ({ type: 'm.room.member', state_key: bot, content: { membership } });
+  const create = { type: 'm.room.create', state_key: '', sender: bot, content: { room_version: '12' } };
+  const inRoom = (membership: string): object => ({ [room]: { timeline: { events: [create, member(membership)] } } });
+  const answers = [
+    { next_batch: 's1', rooms: { join: inRoom('join') } },
+    { next_batch: 's2' },
+    { next_batch: 's3', rooms: { leave: inRoom('leave') } },
+    { next_batch: 's4' },
+    { next_batch: 's5' },
+    { next_batch: 's6', rooms: { join: inRoom('join') } },
+  ];
+  const open = (): SyncLoop =>
+    new SyncLoop({
+      request: () => Promise.resolve(answers.shift()!),
+      site: 'default',
+      bot,
+      room,
+      sink: storage.ledger,
+      clock: new FakeClock(),
+      log: new FakeLog(),
+      wanted: () => true,
+      taken: () => {},
+    });
+  const never = new AbortController().signal;
+  const first = open();
+  const heard = [];
+  for (let n = 0; n < 3; n += 1) {
+    await first.once(never);
+    heard.push(first.hears);
+  }
+  const second = open();
+  for (let n = 0; n < 3; n += 1) {
+    await second.once(never);
+    heard.push(second.hears);
+  }
+  expect(heard).toEqual([false, true, false, false, false, true]);
+});

@@ -41,10 +41,11 @@ export async function keysFor(envelopes: Unwrapping | undefined, facts: RoomFact
 /** The events as they were meant. The keys take their share of the sync's answer first. */
 export async function unwrap(
   cipher: Opening | undefined,
-  { facts, news, events, bot }: { facts: RoomFacts; news: KeyNews; events: MatrixEvent[]; bot: UserId },
+  by: { facts: RoomFacts; news: KeyNews; state: MatrixEvent[]; events: MatrixEvent[]; bot: UserId },
 ): Promise<Heard[]> {
+  const { facts, news, state, events, bot } = by;
   if (cipher === undefined) return events.map((event): Heard => ({ event, voucher: clear }));
-  if (events.some(({ type, state_key: key }) => key !== undefined && rules.has(type ?? '')))
+  if ([...state, ...events].some(({ type, state_key: key }) => key !== undefined && rules.has(type ?? '')))
     cipher.forgetRules(facts.room);
   await cipher.absorb(news, facts.encrypted ? facts.joined : []);
   const heard: Heard[] = [];
