@@ -80,7 +80,9 @@ export class SqliteInbox {
     const drop = this.#db.prepare(`UPDATE inbox SET state = 'ignored' WHERE key = ? AND state = 'sealed'`);
     for (const key of takenBack) drop.run(key);
     if (sealed.length === 0) return;
-    const old = `SELECT id FROM inbox WHERE state = 'sealed' ORDER BY id DESC LIMIT -1 OFFSET ${mostSealed}`;
+    // Whoever has most of them loses first: a flood must not push out what others said.
+    const rank = `row_number() OVER (PARTITION BY sender ORDER BY id DESC)`;
+    const old = `SELECT id FROM inbox WHERE state = 'sealed' ORDER BY ${rank}, id DESC LIMIT -1 OFFSET ${mostSealed}`;
     this.#db.exec(`UPDATE inbox SET state = 'ignored' WHERE id IN (${old})`);
   }
 

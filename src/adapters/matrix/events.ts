@@ -119,6 +119,10 @@ function textsOf(value: unknown): string[] {
 export type Voucher = { proof: Proof; device: string | undefined };
 const nothingVouches: Voucher = { proof: 'clear', device: undefined };
 
+/** As its server says, if that is a moment at all: the memory takes no other number. */
+export const sentAt = ({ origin_server_ts: at }: MatrixEvent, otherwise: EpochMs): EpochMs =>
+  Number.isSafeInteger(at) ? (at as EpochMs) : otherwise;
+
 /** The event as an item of the inbox; undefined when it asks nothing or is the bot's own. */
 export function itemOf(
   event: MatrixEvent,
@@ -144,7 +148,19 @@ export function itemOf(
     device: voucher.device,
     proof: body.kind === 'reaction' ? 'reaction' : voucher.proof,
     body,
-    sentAt: typeof event.origin_server_ts === 'number' ? event.origin_server_ts : context.takenAt,
+    sentAt: sentAt(event, context.takenAt),
     takenAt: context.takenAt,
   };
+}
+
+/** Whoever may take a message back: one that nobody could read yet is never read. */
+export function redactedBy({ redacts, content }: MatrixEvent): string[] {
+  const target = redacts ?? content?.['redacts'];
+  return typeof target === 'string' ? [target] : [];
+}
+
+/** Our own event comes with the transaction that it was sent by, and before any reaction on it. */
+export function saidBy({ event_id: event, unsigned }: MatrixEvent): Array<{ txn: string; event: string }> {
+  const txn = unsigned?.['transaction_id'];
+  return event !== undefined && typeof txn === 'string' ? [{ txn, event }] : [];
 }

@@ -8,9 +8,9 @@ import type { RoomId } from '#domain/rooms.ts';
 import type { FoundSecrets } from '#domain/scrubber.ts';
 import type { Request } from './client.ts';
 import type { KeyNews } from './crypto/cipher.ts';
-import { retrySealed, sealedItemOf, type SealedStore } from './crypto/sealed.ts';
+import { retrySealed, sealedItemOf, type SealedStore, takenBackIn } from './crypto/sealed.ts';
 import { type Heard, keysFor, type Opening, unwrap, type Unwrapping } from './crypto/unwrap.ts';
-import { itemOf, type ItemContext, type MatrixEvent } from './events.ts';
+import { itemOf, type ItemContext, type MatrixEvent, redactedBy, saidBy } from './events.ts';
 import { withCreators } from './creation.ts';
 import { learn, noFacts, without } from './facts.ts';
 import { Listening } from './listening.ts';
@@ -266,29 +266,27 @@ export class SyncLoop {
     });
     const asked = heard.flatMap((one) => (one.sealed ? [] : (itemOf(one.event, context, one.voucher) ?? []))).map(late);
     const sealed = heard.flatMap((one) => (one.sealed ? (sealedItemOf(one, context, log) ?? []) : [])).map(late);
-    // Said and taken back while nobody listened: it asks nothing any more.
-    const takenBack = new Set(
-      asked.flatMap(({ sender, body }) => (body.kind === 'withdrawn' ? `${sender} ${body.event}` : [])),
-    );
-    const items = asked.filter((item) => !takenBack.has(`${item.sender} ${item.key}`) && wanted(item));
+    // Said and taken back while nobody listened, or before it could be read: it asks nothing any more.
+    const takenBack = takenBackIn(asked);
+    const items = asked.filter((item) => !takenBack(item) && wanted(item));
+    const before = asked.some(({ body }) => body.kind === 'withdrawn') ? sink.sealedItems() : [];
+    const edited = [...before, ...sealed].filter(takenBack).map(({ key }) => key);
     const rooms = facts === this.#facts && sink.roomFacts(room) !== undefined ? [] : [facts];
     const said = heard.flatMap(({ event }) => (event.sender === bot ? saidBy(event) : []));
     const redacted = heard.flatMap(({ event }) => (event.type === 'm.room.redaction' ? redactedBy(event) : []));
-    const fresh = sink.take({ stream, position, at, items, sealed, takenBack: redacted, rooms, said, keys });
+    const fresh = sink.take({
+      stream,
+      position,
+      at,
+      items,
+      sealed,
+      takenBack: [...redacted, ...edited],
+      rooms,
+      said,
+      keys,
+    });
     this.#listening.stored(at);
     this.#facts = facts;
     if (fresh.length > 0) taken(fresh);
   }
-}
-
-/** Whoever may take a message back: one that nobody could read yet is never read. */
-function redactedBy({ redacts, content }: MatrixEvent): string[] {
-  const target = redacts ?? content?.['redacts'];
-  return typeof target === 'string' ? [target] : [];
-}
-
-/** Our own event comes with the transaction that it was sent by, and before any reaction on it. */
-function saidBy({ event_id: event, unsigned }: MatrixEvent): Array<{ txn: string; event: string }> {
-  const txn = unsigned?.['transaction_id'];
-  return event !== undefined && typeof txn === 'string' ? [{ txn, event }] : [];
 }

@@ -1,9 +1,4 @@
-import {
-  DecryptionSettings,
-  DeviceLists,
-  TrustRequirement,
-  UserId as LibraryUserId,
-} from '@matrix-org/matrix-sdk-crypto-wasm';
+import { DecryptionSettings, DeviceLists, TrustRequirement } from '@matrix-org/matrix-sdk-crypto-wasm';
 import type { UserId } from '#domain/accounts.ts';
 import type { Clock } from '#domain/clock.ts';
 import { asOpsError, OpsError } from '#domain/errors.ts';
@@ -16,6 +11,7 @@ import { crossSign, type Signed } from './cross-signing.ts';
 import { decrypt, type Opened } from './decrypt.ts';
 import { deferred, Encryptor } from './encrypt.ts';
 import { markOf, openStore } from './own-keys.ts';
+import { idsOf } from './ids.ts';
 import { areKeysLost } from './keys-lost.ts';
 import { Machine } from './machine.ts';
 import { acceptIdentity, type Known, lookAt } from './people-keys.ts';
@@ -157,7 +153,7 @@ export class Cipher implements AsyncDisposable {
     await this.#machine.call((olm) =>
       olm.receiveSyncChanges(
         JSON.stringify(news.to_device?.events ?? []),
-        new DeviceLists(users(changed), users(left)),
+        new DeviceLists(idsOf(changed), idsOf(left)),
         new Map(Object.entries(news.device_one_time_keys_count ?? {})),
         fallback === undefined ? undefined : new Set(fallback),
         new DecryptionSettings(TrustRequirement.Untrusted),
@@ -168,7 +164,7 @@ export class Cipher implements AsyncDisposable {
   async #track(people: readonly string[]): Promise<void> {
     const fresh = people.filter((user) => !this.#tracked.has(user));
     if (fresh.length === 0) return;
-    await this.#machine.call((olm) => olm.updateTrackedUsers(users(fresh)));
+    await this.#machine.call((olm) => olm.updateTrackedUsers(idsOf(fresh)));
     await this.#requests.pump();
     for (const user of fresh) this.#tracked.add(user);
   }
@@ -219,12 +215,3 @@ const unsigned = (why: Exclude<Signed, 'signed'>): OpsError =>
           : 'Set matrix.password, which the homeserver asks for, and start it again.',
     },
   );
-
-const users = (names: readonly string[]): LibraryUserId[] =>
-  names.flatMap((name) => {
-    try {
-      return [new LibraryUserId(name)];
-    } catch {
-      return []; // an id of old that the library doesn't take
-    }
-  });

@@ -34,6 +34,9 @@ const sessionOf = (event: MatrixEvent): string => {
   return typeof session === 'string' ? session : '';
 };
 
+/** Who may take back what is judged by the homeserver, which doesn't see into envelopes: in there it is nobody's right. */
+const typeIn = ({ type }: MatrixEvent): string => (type === 'm.room.redaction' ? '' : (type ?? ''));
+
 /** Reads one event of a room. Throws only when the keys themselves can't be used. */
 export async function decrypt(machine: Machine, requests: Requests, room: RoomId, raw: MatrixEvent): Promise<Opened> {
   const json = JSON.stringify(raw);
@@ -72,7 +75,7 @@ async function attempt(
     // A key that one person made doesn't make a message another one's.
     if (user !== raw.sender) trust.doubt = 'shield';
     // What the room's event says of itself stays; only what was said comes out of the envelope.
-    return { event: { ...raw, type: plain.type ?? '', content: plain.content ?? {} }, trust };
+    return { event: { ...raw, type: typeIn(plain), content: plain.content ?? {} }, trust };
   } finally {
     decrypted.free();
   }

@@ -3,11 +3,11 @@ import {
   EncryptionSettings,
   type OlmMachine,
   RoomId as LibraryRoomId,
-  UserId,
 } from '@matrix-org/matrix-sdk-crypto-wasm';
 import type { Clock } from '#domain/clock.ts';
 import { asOpsError, OpsError } from '#domain/errors.ts';
 import type { RoomId } from '#domain/rooms.ts';
+import { idsOf } from './ids.ts';
 import { inTurn } from './in-turn.ts';
 import { indexOf } from './message-index.ts';
 import type { Machine } from './machine.ts';
@@ -130,7 +130,7 @@ export class Encryptor {
 
   /** Gives what it was based on. */
   async #share(room: RoomId, state: RoomState): Promise<string> {
-    const users = (): UserId[] => state.members.map((user) => new UserId(user));
+    const users = () => idsOf(state.members);
     await this.#machine.call((olm) => olm.updateTrackedUsers(users()));
     await this.#requests.pump();
     // What changes from here on is for the next message.

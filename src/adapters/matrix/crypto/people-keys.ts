@@ -2,6 +2,7 @@ import { OtherUserIdentity, UserId as LibraryUserId } from '@matrix-org/matrix-s
 import type { UserId } from '#domain/accounts.ts';
 import type { PersonKeys } from '#domain/encryption.ts';
 import { OpsError } from '#domain/errors.ts';
+import { idsOf } from './ids.ts';
 import type { Machine } from './machine.ts';
 import type { Requests } from './requests.ts';
 
@@ -10,11 +11,9 @@ export type Known = PersonKeys & { fingerprint: string | undefined };
 
 /** Looks at the homeserver first, so that what was signed a moment ago counts. */
 export async function lookAt(machine: Machine, requests: Requests, users: readonly UserId[]): Promise<Known[]> {
-  await requests.send(
-    await machine.call(async (olm) => olm.queryKeysForUsers(users.map((user) => new LibraryUserId(user)))),
-  );
+  await requests.send(await machine.call(async (olm) => olm.queryKeysForUsers(idsOf(users))));
   const known: Known[] = [];
-  for (const user of users) known.push(await keysOf(machine, user));
+  for (const user of users.filter((one) => idsOf([one]).length > 0)) known.push(await keysOf(machine, user));
   return known;
 }
 

@@ -2,7 +2,7 @@ import type { Json } from '#domain/canonical.ts';
 import type { InboxItem, NewInboxItem } from '#domain/inbox.ts';
 import type { Log } from '#domain/log.ts';
 import type { RoomId } from '#domain/rooms.ts';
-import { itemOf, type ItemContext, type MatrixEvent, threadOf } from '../events.ts';
+import { itemOf, type ItemContext, type MatrixEvent, sentAt, threadOf } from '../events.ts';
 import { parseUserId } from '#domain/accounts.ts';
 import { type Heard, type Opening, read } from './unwrap.ts';
 
@@ -18,7 +18,7 @@ export function sealedItemOf(
   { site, room, bot, takenAt }: ItemContext,
   log: Log,
 ): NewInboxItem | undefined {
-  const { event_id: key, sender, origin_server_ts: at } = event;
+  const { event_id: key, sender } = event;
   if (sealed.why === 'copy') {
     log.warn({ event: key, sender }, 'an encrypted message came twice under different names; the copy is left alone');
     return undefined;
@@ -36,7 +36,7 @@ export function sealedItemOf(
       device: undefined,
       proof: 'unsigned-device',
       body: { kind: 'sealed', session: sealed.session, why: sealed.why, event: event as Json },
-      sentAt: typeof at === 'number' ? at : takenAt,
+      sentAt: sentAt(event, takenAt),
       takenAt,
     };
   } catch {
@@ -55,14 +55,23 @@ export async function retrySealed(
     isOpen: (session: string) => boolean;
   },
 ): Promise<InboxItem[]> {
-  const opened: InboxItem[] = [];
+  const readable: Array<{ item: InboxItem; said: NewInboxItem | undefined }> = [];
   for (const item of by.store.sealedItems()) {
     if (item.body.kind !== 'sealed' || item.room !== by.room || !by.isOpen(item.body.session)) continue;
     const heard = await read(cipher, by.room, item.body.event as MatrixEvent);
-    if (heard.sealed) continue;
-    const said = itemOf(heard.event, by.context, heard.voucher);
-    const taken = by.store.unseal(item.id, said && by.wanted(said) ? said : undefined);
-    if (taken) opened.push(taken);
+    if (!heard.sealed) readable.push({ item, said: itemOf(heard.event, by.context, heard.voucher) });
   }
-  return opened;
+  const takenBack = takenBackIn(readable.flatMap(({ said }) => said ?? []));
+  return readable.flatMap(({ item, said }) => {
+    const counts = said !== undefined && !takenBack(said) && by.wanted(said);
+    return by.store.unseal(item.id, counts ? said : undefined) ?? [];
+  });
+}
+
+/** Which of what somebody said they have edited or taken back themselves, as far as it is known by these. */
+export function takenBackIn(items: readonly NewInboxItem[]): (item: NewInboxItem) => boolean {
+  const gone = new Set(
+    items.flatMap(({ sender, body }) => (body.kind === 'withdrawn' ? `${sender} ${body.event}` : [])),
+  );
+  return ({ sender, key }) => gone.has(`${sender} ${key}`);
 }
