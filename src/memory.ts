@@ -24,7 +24,9 @@ export class Memory implements SafeMode, Disposable {
   readonly storage: Storage;
   readonly #clock: Clock;
   readonly #log: Log;
+  readonly #place: Place;
   #damage: Closed | undefined;
+  #gone: Closed | undefined;
   #deepAt: number;
   #forgetAt = 0;
 
@@ -32,18 +34,20 @@ export class Memory implements SafeMode, Disposable {
     this.storage = of.storage;
     this.#clock = of.clock;
     this.#log = of.log;
+    this.#place = new Place(of.file);
     const small = !existsSync(of.file) || statSync(of.file).size <= smallBytes;
     if (!this.closed()) this.#judge(of.storage.inspector.now(small ? 'all' : 'live'));
     this.#deepAt = of.clock.monotonicMs() + (small ? deepEveryMs : firstDeepMs);
   }
 
   closed(): Closed | undefined {
-    return this.#damage ?? this.storage.steady.closed();
+    return this.#damage ?? this.#gone ?? this.storage.steady.closed();
   }
 
   /** Called every second. */
   tick(): void {
     this.storage.steady.tick();
+    this.#look();
     const now = this.#clock.monotonicMs();
     if (now >= this.#forgetAt && !this.closed()) {
       this.#forgetAt = now + forgetEveryMs;
@@ -55,6 +59,20 @@ export class Memory implements SafeMode, Disposable {
       (damage) => this.#judge(damage),
       (error: unknown) => this.#log.error({ why: asOpsError(error).message }, 'the memory could not be read through'),
     );
+  }
+
+  /** Files that somebody takes away take every write as before, and all of it is gone when this process ends. */
+  #look(): void {
+    const missing = this.#place.missing();
+    if (missing === undefined) this.#gone = undefined;
+    else if (this.#gone === undefined) {
+      this.#gone = {
+        since: this.#clock.now(),
+        why: `${missing} is not there any more, so what is written now is lost when the bot ends`,
+        hint: `Put back the very same file. If it was deleted: as long as the bot runs it is under /proc/${process.pid}/fd, to be copied from there before the bot is stopped.`,
+      };
+      this.#log.error({ missing }, 'the memory was moved or deleted: no changes are made');
+    }
   }
 
   #judge(damage: Damage): void {
@@ -72,6 +90,32 @@ export class Memory implements SafeMode, Disposable {
 
   [Symbol.dispose](): void {
     this.storage[Symbol.dispose]();
+  }
+}
+
+/** Where the files of the memory were when they were opened. */
+class Place {
+  readonly #opened: Array<{ file: string; is: string }>;
+
+  constructor(file: string) {
+    this.#opened = [file, `${file}-wal`].flatMap((one) => {
+      const is = identityOf(one);
+      return is === undefined ? [] : [{ file: one, is }];
+    });
+  }
+
+  /** One that isn't there any more, or is another file by now. */
+  missing(): string | undefined {
+    return this.#opened.find(({ file, is }) => identityOf(file) !== is)?.file;
+  }
+}
+
+function identityOf(file: string): string | undefined {
+  try {
+    const { dev, ino } = statSync(file, { bigint: true });
+    return `${dev} ${ino}`;
+  } catch {
+    return undefined;
   }
 }
 

@@ -1,9 +1,10 @@
-import { mkdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { BotMemory } from '#test/fixtures/bot-memory.ts';
 import { BotProcess } from '#test/fixtures/bot-process.ts';
+import type { Said } from '#test/fixtures/heard.ts';
 import { SmallDisk } from '#test/fixtures/small-disk.ts';
 import { installMs, OpsRoom } from '#test/ops-room.ts';
 
@@ -73,6 +74,24 @@ test('F4, trust 5: a record tampered with is met at the start: reads and pages g
   writeFileSync(db(), whole);
   await world.startBot();
   expect((await world.ask('alice', '!status')).body).not.toContain('Safe mode');
+});
+
+test('its files are moved away under the running bot: changes are refused, a page says so; put back, it goes on', async () => {
+  await world.startBot();
+  for (const file of [db(), `${db()}-wal`]) {
+    renameSync(file, `${file}.away`);
+    const notKept = async (): Promise<string> => (await world.ask('alice', '!disable mallory spam')).body;
+    await expect.poll(notKept).toContain(`safe mode and changes nothing: ${file} is not there any more`);
+    expect((await world.ask('alice', '!ping')).body).toContain('pong');
+    if (file === db()) {
+      const isIt = ({ mark, body }: Said): boolean => mark?.kind === 'page' && body.includes(`${file} is not there`);
+      const page = await world.room.waitFor(isIt, { what: 'a page about the file' });
+      expect(page.body).toContain(`/proc/${process.pid}/fd`);
+    }
+    renameSync(`${file}.away`, file);
+    await expect.poll(async () => (await world.ask('alice', '!status')).body).not.toContain('Safe mode');
+    expect((await world.ask('alice', '!disable mallory spam')).mark?.kind).toBe('prompt');
+  }
 });
 
 test('I1: a memory that cannot be opened: the bot answers from memory and changes nothing', async () => {
