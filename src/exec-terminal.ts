@@ -11,6 +11,8 @@ export class ShellTerminal implements Terminal, Disposable {
   constructor({ input, output }: { input: Readable; output: Writable }) {
     this.#input = input;
     this.#output = output;
+    // Who reads may go away (a pipe into head): what was asked for goes on to its end all the same.
+    output.on('error', () => undefined);
   }
 
   say(text: string): void {

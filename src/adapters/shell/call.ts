@@ -4,7 +4,7 @@ import { basename, dirname } from 'node:path';
 import { OpsError } from '#domain/errors.ts';
 import { Lines } from './lines.ts';
 import { proofsBeside, prove } from './proof.ts';
-import { type Call, hello, told } from './wire.ts';
+import { type Call, call as callShape, hello, told } from './wire.ts';
 
 /** Whoever sits at the terminal, as the caller's program serves them. */
 export interface Terminal {
@@ -45,12 +45,16 @@ const notAllowed = (path: string): OpsError =>
 export async function converse({ socket, path }: Door, call: Call, terminal: Terminal): Promise<boolean> {
   const lines = new Lines(socket);
   try {
-    const greeting = hello.safeParse(await lines.next());
-    if (!greeting.success) throw hungUp('did not answer as this version does');
+    requireShort(call);
+    const first = await lines.next();
+    const refusal = told.safeParse(first);
+    if (refusal.success && refusal.data.kind === 'end')
+      throw new OpsError('unavailable', refusal.data.text ?? 'The bot does not listen now. Nothing was done.');
+    const greeting = hello.safeParse(first);
+    if (!greeting.success) throw noGreeting();
     const { challenge } = greeting.data;
     // Root must not make a directory wherever somebody else's program asks for one.
-    if (dirname(challenge) !== proofsBeside(path) || !/^[0-9a-f]{32}$/.test(basename(challenge)))
-      throw hungUp('did not answer as this version does');
+    if (dirname(challenge) !== proofsBeside(path) || !/^[0-9a-f]{32}$/.test(basename(challenge))) throw noGreeting();
     await prove(challenge).catch((cause: unknown) => {
       throw new OpsError('denied', 'This Unix user cannot prove to the bot who it is.', { cause });
     });
@@ -76,6 +80,20 @@ async function answer(lines: Lines, code: string, terminal: Terminal): Promise<v
   const yes = await terminal.confirm();
   if (yes !== undefined) lines.put({ code, yes });
 }
+
+/** The door would hang up on more than it takes, and nobody could tell why. */
+function requireShort(call: Call): void {
+  const [issue] = callShape.safeParse(call).error?.issues ?? [];
+  if (issue?.code !== 'too_big') return;
+  const what = issue.path[0] === 'breakGlass' ? 'The reason' : 'The command';
+  throw new OpsError('invalid', `${what} is longer than ${issue.maximum} characters. Nothing was done.`, {
+    hint: 'Say it in several commands.',
+  });
+}
+
+/** Nothing was asked for yet. */
+const noGreeting = (): OpsError =>
+  new OpsError('unavailable', 'What listens there did not answer as this version of the bot does. Nothing was done.');
 
 const hungUp = (what: string): OpsError =>
   new OpsError('unavailable', `The bot ${what}. What was asked for may go on.`, {

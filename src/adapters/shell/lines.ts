@@ -25,7 +25,8 @@ export class Lines {
     if (this.#socket.writable) this.#socket.write(`${JSON.stringify(value)}\n`);
   }
 
-  end(): void {
+  end(last?: object): void {
+    if (last !== undefined) this.put(last);
     this.#socket.end();
   }
 }

@@ -10,7 +10,8 @@ import { answer, call as callShape, type Call, type Told } from './wire.ts';
 /** What the kernel holds of a socket's path (`sun_path`), with its end. */
 const longestPath = 107;
 const mostCallers = 16;
-/** A caller that says nothing has this long. */
+const busy = `The bot serves ${mostCallers} calls at once, and as many are open. Nothing was done.`;
+/** A caller that says nothing has this long, as long as no other one comes. */
 const greetingMs = 10_000;
 
 /** `proved`: the Unix user at the other end. `behalf`: for whom they say it is, which only root and the bot's own user may. */
@@ -48,14 +49,26 @@ export async function openDoor(place: DoorPlace, serve: Serve, log: Log): Promis
   await chmod(proofs, shared ? 0o1733 : 0o700);
   await forgetProofs(proofs);
   const callers = new Set<Socket>();
+  /** Those who have not said yet what they want, the oldest first. */
+  const silent = new Set<Socket>();
   const server = createServer((socket) => {
-    if (callers.size >= mostCallers) return socket.destroy();
+    if (callers.size >= mostCallers) {
+      const [oldest] = silent;
+      if (oldest === undefined) return new Lines(socket).end({ kind: 'end', well: false, text: busy });
+      leave(oldest);
+      oldest.destroy();
+    }
     callers.add(socket);
-    socket.once('close', () => callers.delete(socket));
-    return void receive(socket, proofs, serve).catch((error: unknown) =>
+    silent.add(socket);
+    socket.once('close', () => leave(socket));
+    return void receive(socket, proofs, serve, () => silent.delete(socket)).catch((error: unknown) =>
       log.warn({ why: asOpsError(error).message }, 'a call from the shell ended early'),
     );
   });
+  const leave = (socket: Socket): void => {
+    callers.delete(socket);
+    silent.delete(socket);
+  };
   await listening(server, path);
   await chmod(path, shared ? 0o666 : 0o600);
   return {
@@ -113,7 +126,7 @@ const listening = (server: Server, path: string): Promise<void> =>
     server.listen(path, resolve);
   });
 
-async function receive(socket: Socket, proofs: string, serve: Serve): Promise<void> {
+async function receive(socket: Socket, proofs: string, serve: Serve, spoke: () => void): Promise<void> {
   const lines = new Lines(socket);
   const gone = new AbortController();
   socket.once('close', () => gone.abort(new OpsError('cancelled', 'The caller hung up.')));
@@ -122,11 +135,11 @@ async function receive(socket: Socket, proofs: string, serve: Serve): Promise<vo
   lines.put({ v: 1, challenge });
   const first = callShape.safeParse(await lines.next());
   clearTimeout(late);
+  spoke();
   const proved = await whoProved(challenge);
   if (!first.success) return lines.end();
   const end = (told: Omit<Told & { kind: 'end' }, 'kind'>): void => {
-    lines.put({ kind: 'end', ...told });
-    lines.end();
+    lines.end({ kind: 'end', ...told });
   };
   if (proved === undefined) return end({ well: false, text: 'The door could not tell which Unix user this is.' });
   const mayVouch = proved === 0 || proved === process.getuid?.();

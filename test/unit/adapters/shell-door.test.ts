@@ -1,11 +1,13 @@
 import { chmod, lstat, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable, Writable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { converse, knock } from '#adapters/shell/call.ts';
 import { type Caller, openDoor, type Serve, socketIn } from '#adapters/shell/listen.ts';
 import type { Call } from '#adapters/shell/wire.ts';
+import { ShellTerminal } from '#src/exec-terminal.ts';
 import { FakeLog } from '#test/fakes/log.ts';
 import { callBadly, FakeTerminal } from '#test/fixtures/shell-caller.ts';
 
@@ -133,6 +135,54 @@ describe('who calls', () => {
     expect(await readdir(directory)).not.toContain('elsewhere');
     trap.close();
   });
+});
+
+describe('a crowd', () => {
+  const crowd = async (count: number): Promise<Socket[]> => {
+    const sockets = Array.from({ length: count }, () => connect(socketIn(directory)).on('error', () => undefined));
+    await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.once('connect', resolve))));
+    return sockets;
+  };
+
+  test('of programs that connect and say nothing shuts nobody out', async () => {
+    await using _door = await open();
+    const silent = await crowd(40);
+    expect(await call('!status')).toBe(true);
+    for (const socket of silent) socket.destroy();
+  });
+
+  test('of calls that are being served: one more is told so, and that nothing was done', async () => {
+    const held = Promise.withResolvers<boolean>();
+    let served = 0;
+    await using _door = await open({}, () => {
+      served += 1;
+      return served > 16 ? Promise.resolve(true) : held.promise;
+    });
+    const calls = Array.from({ length: 16 }, () => call('!backup now'));
+    await expect.poll(() => served).toBe(16);
+    await expect(call('!status')).rejects.toMatchObject({
+      kind: 'unavailable',
+      message: expect.stringMatching(/as many are open\. Nothing was done\.$/),
+    });
+    held.resolve(true);
+    expect(await Promise.all(calls)).toEqual(calls.map(() => true));
+    await expect.poll(() => call('!status').catch(() => false)).toBe(true);
+  });
+});
+
+test('more than the door takes is refused before anything is asked for', async () => {
+  await using _door = await open();
+  const long = call(`!disable ${'x'.repeat(20_000)}`);
+  await expect(long).rejects.toMatchObject({ kind: 'invalid', message: /longer than 20000.*Nothing was done/ });
+  expect(calls).toEqual([]);
+});
+
+test('a terminal whose reader has gone: what was asked for goes on to its end', async () => {
+  await using _door = await open();
+  const gone = new Writable({ write: (_text, _encoding, done) => done(new Error('write EPIPE')) });
+  using terminal = new ShellTerminal({ input: Readable.from([]), output: gone });
+  const door = await knock(socketIn(directory));
+  expect(await converse(door!, { text: '!status' }, terminal)).toBe(true);
 });
 
 test('a question is answered by whoever sits there, and what failed is told', async () => {
