@@ -13,7 +13,8 @@ import { tellUnreadable } from './unreadable.ts';
 
 const mostNamed = 10;
 
-type Notice = { title: string; verdict: Verdict; lines: string[] };
+/** `rings`: the owners hear it. */
+type Notice = { title: string; verdict: Verdict; lines: string[]; rings?: true };
 
 export type RoomNoticesOptions = {
   encryption: Settings['matrix']['encryption'];
@@ -41,6 +42,7 @@ export class RoomNotices {
     if (facts === undefined) return;
     this.#once('told-encryption', this.#encryption(facts));
     this.#once('told-open-room', openRoom(facts));
+    this.#once('told-replaced', replaced(facts, bot));
     // Who comes later is shown by the client; each of them would be a message.
     if (!this.#lookedForStrangers) this.#once('told-strangers', this.#strangers(facts));
     this.#lookedForStrangers = true;
@@ -79,16 +81,21 @@ export class RoomNotices {
   }
 
   #once(name: string, notice: Notice | undefined): void {
-    const { ledger, bot, clock, log } = this.#options;
+    const { ledger, operators, bot, clock, log } = this.#options;
     const value: Json = notice === undefined ? null : `${bot.opsRoom} ${notice.title} ${notice.lines.join(' ')}`;
     if ((ledger.switch(name) ?? null) === value) return;
     const at = clock.now();
     if (notice === undefined) return ledger.commit({ at, switches: [{ name, value }] });
-    const { title, verdict, lines } = notice;
+    const { title, verdict, lines, rings = false } = notice;
+    const owners = operators.list().flatMap(({ user, role }) => (rings && role === 'owner' ? [user] : []));
     const where = { room: bot.opsRoom, thread: undefined, event: undefined };
     const address = { site: bot.site, where, lane: 'notices', about: { kind: 'notice' as const, id: name }, at };
     const reply = { title, verdict, blocks: [{ kind: 'text' as const, lines }] };
-    ledger.commit({ at, outbox: [say(ledger, address, reply, { kind: 'notice' })], switches: [{ name, value }] });
+    ledger.commit({
+      at,
+      outbox: [say(ledger, address, reply, { kind: 'notice' }, { rings, mentions: owners })],
+      switches: [{ name, value }],
+    });
     log.warn({ room: bot.opsRoom }, title);
   }
 }
@@ -100,5 +107,20 @@ function openRoom(facts: RoomFacts): Notice | undefined {
     title: `This room is open: ${faults.join(', ')}. What is typed and reported here is for invited people.`,
     verdict: 'warning',
     lines: ["Close it in the room's settings: invited people only, history for members only."],
+  };
+}
+
+/** Clients hide the old one: who isn't told goes on waiting for pages that nobody sees. */
+function replaced({ replacedBy }: RoomFacts, bot: BotInfo): Notice | undefined {
+  if (replacedBy === undefined) return undefined;
+  return {
+    title:
+      'This room was upgraded, and another one took its place. The bot is still here: pages and answers come only here.',
+    verdict: 'critical',
+    lines: [
+      `Invite ${bot.user} there, with the power it has here. Then set matrix.opsRoom in the settings to ${replacedBy} and start the bot again.`,
+      'Until then keep this room open, and its notifications on.',
+    ],
+    rings: true,
   };
 }

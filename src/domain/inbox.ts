@@ -57,6 +57,8 @@ export type RoomFacts = {
   power?: { users: { [user: string]: number }; usersDefault: number };
   historyVisibility?: string;
   guestAccess?: string;
+  /** It was upgraded: the room that took its place, as its tombstone says. */
+  replacedBy?: string;
 };
 
 /** One batch of a stream: the items and the position commit together, so the position is never ahead of the items. */

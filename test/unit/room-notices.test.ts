@@ -97,3 +97,12 @@ describe('an ops room', () => {
     expect(said()).toHaveLength(2);
   });
 });
+
+test('an ops room that was upgraded: the owners hear that the bot is still in the old one, and how it comes along', () => {
+  know({ replacedBy: '!new:example.org' });
+  open().tick();
+  open().tick();
+  const [row] = storage.ledger.dueOutbox(clock.now(), 1);
+  expect(row?.content).toMatchObject({ rings: true, mentions: [idOf('alice')] });
+  expect(said()).toEqual([expect.stringContaining('set matrix.opsRoom in the settings to !new:example.org')]);
+});

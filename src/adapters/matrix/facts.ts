@@ -62,6 +62,11 @@ export function learn(facts: RoomFacts, event: MatrixEvent): RoomFacts {
       return { ...facts, historyVisibility: textOf(content['history_visibility'], '') };
     case 'm.room.guest_access':
       return { ...facts, guestAccess: textOf(content['guest_access'], '') };
+    case 'm.room.tombstone': {
+      const replacedBy = textOf(content['replacement_room'], '');
+      const { replacedBy: _, ...others } = facts;
+      return replacedBy === '' ? others : { ...others, replacedBy };
+    }
     default:
       return facts;
   }
