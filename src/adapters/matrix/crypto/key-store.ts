@@ -70,7 +70,17 @@ export class KeyStore {
     return this.#db.prepare('SELECT value FROM meta WHERE name = ?').pluck().get(name) as string | undefined;
   }
 
-  putNote(name: string, value: string): void {
+  /** Which device the keys are for, and all of them: on disk when this resolves. Throws `unavailable` when that can't be. */
+  async begin(of: DeviceOf): Promise<void> {
+    try {
+      this.#putNote('device', JSON.stringify(of));
+      await this.#watch();
+    } catch (error) {
+      throw unopened(error, this.#file);
+    }
+  }
+
+  #putNote(name: string, value: string): void {
     this.#db.prepare('INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)').run(name, value);
   }
 
@@ -133,7 +143,7 @@ export class KeyStore {
   }
 
   /** After the library opened it: from now on changes are noted. What it upgraded is written whole. */
-  async watch(): Promise<void> {
+  async #watch(): Promise<void> {
     await memory.settled(this.#prefix);
     for (const database of memory.databasesOf(this.#prefix)) {
       const name = this.#nameOf(database);
@@ -176,7 +186,7 @@ export class KeyStore {
       for (const database of memory.databasesOf(this.#prefix)) this.#putShape(database);
       for (const change of dirty) this.#put(change);
       // Only what lasts counts: the bot's memory may outlive the rest.
-      if (lasting) this.putNote('age', String(this.age + 1));
+      if (lasting) this.#putNote('age', String(this.age + 1));
     })();
   }
 
@@ -216,6 +226,10 @@ export class KeyStore {
   }
 }
 
+// The disk's trouble, not the file's: it may be over the next time.
+const passing = /^(SQLITE_(FULL|IOERR|READONLY|CANTOPEN)|ENOSPC|EROFS|EIO|EDQUOT)/;
+
+/** Any other error as it is. */
 function unopened(error: unknown, file: string): unknown {
   const code = (error as { code?: unknown }).code;
   if (typeof code !== 'string') return error;
@@ -225,7 +239,8 @@ function unopened(error: unknown, file: string): unknown {
       cause: error,
     });
   }
-  return new OpsError('misconfigured', `The bot's keys ${file} cannot be opened (${code}).`, {
+  const kind = passing.test(code) ? 'unavailable' : 'misconfigured';
+  return new OpsError(kind, `The bot's keys ${file} cannot be opened (${code}).`, {
     hint: /^SQLITE_(NOTADB|CORRUPT)/.test(code)
       ? 'They are damaged. Move the file away and start again: the bot then needs a new login, and says so.'
       : 'Look at the disk and the rights of dataDir; nothing was changed.',

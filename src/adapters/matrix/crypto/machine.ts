@@ -46,9 +46,8 @@ export class Machine {
     // The bot answers no requests for keys and sends none: it has one device.
     olm.roomKeyForwardingEnabled = false;
     olm.roomKeyRequestsEnabled = false;
-    // Before the keys themselves, which are on disk with `watch`, and both before anything of them is uploaded.
-    store.putNote('device', JSON.stringify({ user, device }));
-    await store.watch();
+    // Before anything of them is uploaded.
+    await store.begin({ user, device });
     return new Machine(olm, options);
   }
 

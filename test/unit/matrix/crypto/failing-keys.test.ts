@@ -39,6 +39,23 @@ test('keys that cannot be written: nothing of that call leaves, and with room ag
   expect([world.fatal, world.lost]).toEqual([[], []]);
 });
 
+test('keys that cannot be written at the start: the bot starts all the same, and opens them when there is room', async (context) => {
+  using disk = SmallDisk.mount(8);
+  if (disk === undefined) return context.skip('mounting takes root');
+  await using world = new KeyWorld(disk.path);
+  const alice = await KeyPeer.login(world.server, '@alice:example.org', 'PHONE');
+  await world.start();
+  await world.stop();
+  disk.fill();
+  world.open();
+  // Any other kind ends the start: then nobody would be left to page.
+  await expect(world.envelopes.cipher()).rejects.toMatchObject({ kind: 'unavailable', hint: /disk/ });
+  disk.free();
+  await world.send('after');
+  await alice.sync();
+  expect(alice.texts()).toEqual(['after']);
+});
+
 test('a panic of the library ends its use in this process: it is told once, and nothing more is tried', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'opsroom-panic-'));
   try {
