@@ -196,7 +196,7 @@ function secretReader(directory: string, env: Environment, readFile: ReadFile): 
   };
   return (reference) => {
     if ('file' in reference) return fromFile(reference.file);
-    const value = env[reference.env]?.trim() ?? '';
+    const value = Object.hasOwn(env, reference.env) ? (env[reference.env]?.trim() ?? '') : '';
     return value === ''
       ? { problem: `is in the environment variable ${reference.env}, which is not set` }
       : new Secret(value);

@@ -48,13 +48,20 @@ export const people = some(
     ],
   });
 
+// Time for a tap on a phone, and for everybody in the room to say no where silence is a yes.
+const leastAnswerMs = 5000;
+const leastAloneMs = 5 * 60_000;
+const answerTime = () => duration().refine((ms) => ms >= leastAnswerMs, { error: 'must be 5s or more' });
+const aloneTime = () =>
+  duration().refine((ms) => ms >= leastAloneMs, { error: 'must be 5m or more: silence is a yes then' });
+
 const aloneShape = 'must be refuse or { wait: 30m, announce: everyone }';
 export const approvals = z
   .strictObject({
-    caller: duration().prefault('5m').describe('How long the caller may think before their own ✅.'),
-    twoPerson: duration().prefault('30m').describe('How long a second person may take.'),
+    caller: answerTime().prefault('5m').describe('How long the caller may think before their own ✅.'),
+    twoPerson: answerTime().prefault('30m').describe('How long a second person may take.'),
     alone: z
-      .union([oneOf(['refuse']), z.strictObject({ wait: duration(), announce: oneOf(['everyone']) })], {
+      .union([oneOf(['refuse']), z.strictObject({ wait: aloneTime(), announce: oneOf(['everyone']) })], {
         error: aloneShape,
       })
       .prefault('refuse')

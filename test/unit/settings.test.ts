@@ -67,6 +67,20 @@ describe('roles', () => {
   ])('%s is refused', (text, why) => expect(refused(`${least}roles: ${text}\n`).join()).toContain(why));
 });
 
+describe('how long a question stays open', () => {
+  it.each([
+    ['{ alone: { wait: 0s, announce: everyone } }', /approvals\.alone.*5m or more/],
+    ['{ caller: 0s }', /approvals\.caller: must be 5s or more/],
+    ['{ twoPerson: 1s }', /approvals\.twoPerson: must be 5s or more/],
+  ])('%s leaves nobody time to answer', (text, why) =>
+    expect(refused(`${least}approvals: ${text}\n`).join()).toMatch(why),
+  );
+});
+
+it.each(['constructor', '__proto__'])('an environment variable called %s is one that is not set', (name) => {
+  expect(refused(least.replace('env: TOKEN', `env: ${name}`)).join()).toContain('not set');
+});
+
 describe('a good file', () => {
   it('needs matrix, people and synapse only, and says what is off', () => {
     const settings = load(least);
