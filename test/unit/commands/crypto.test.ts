@@ -78,6 +78,13 @@ describe('!crypto status', () => {
       '🔴 This room is encrypted, and the bot’s device is not signed',
     ],
     [{}, '🟢 Encrypted, all well.'],
+    [{ people: [keys('alice'), keys('bob')] }, '🟢 Encrypted, all well.'],
+    [{ people: [keys('alice', { signed: 0 })] }, '🔴 Encrypted, but nobody has a verified device'],
+    [{ people: [keys('alice'), keys('bob', { signed: 0 })] }, '🟠 Encrypted. 1 of 2 people cannot command'],
+    [
+      { people: [keys('alice', { unsigned: [{ device: 'TABLET', name: undefined }] })] },
+      '🟠 Encrypted. The bot is well; not everything here counts.',
+    ],
   ])('%j', async (set, title) => {
     const encryption = new FakeEncryption();
     Object.assign(encryption.now, set);
