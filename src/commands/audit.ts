@@ -24,11 +24,16 @@ export default defineQuery({
     return { acts, look: audit.look() };
   },
   view({ acts, look: { verdict, since } }, _args, { bot }) {
+    const fresh = verdict.ok ? verdict.rows - since : 0;
     const whole =
-      since > 0 ? `the newest ${verdict.ok ? verdict.rows - since : 0} looked at, none changed` : 'none changed';
+      since === 0
+        ? 'none changed'
+        : fresh > 0
+          ? `the newest ${fresh} looked at, none changed`
+          : 'none new since the last look';
     return {
       title: verdict.ok
-        ? `${verdict.rows} entries, ${whole}, signed up to ${verdict.sealedTo}.`
+        ? `${verdict.rows} entries, ${whole}, ${verdict.sealedTo > 0 ? `signed up to ${verdict.sealedTo}` : 'not signed yet (every 10 min)'}.`
         : `The record was changed: entry ${verdict.seq}: ${verdict.why}.`,
       verdict: verdict.ok ? 'ok' : 'critical',
       blocks:
@@ -56,10 +61,18 @@ function rowOf(act: Act & { run: Run | undefined }, timezone: string): Line[] {
     formatMoment(newest.at, timezone),
     who,
     newest.act,
-    run ? targetsOf(run).join(', ') : '',
+    run ? targetsOf(run).join(', ') : targetOf(newest.detail),
     newest.outcome + whyOf(newest.detail),
     newest.run === undefined ? '' : runName(newest.run),
   ];
+}
+
+/** Without a run: the alerts, or the line that was refused. */
+function targetOf(detail: unknown): Line {
+  const incidents = fieldOf(detail, 'incidents');
+  if (Array.isArray(incidents)) return incidents.map(String).join(', ');
+  const typed = fieldOf(fieldOf(detail, 'detail'), 'what');
+  return typeof typed === 'string' ? [{ code: typed }] : '';
 }
 
 /** Why it was refused, as the door writes it down. */

@@ -24,9 +24,14 @@ export default defineQuery({
       };
     }
     const open = verdict.rows - verdict.sealedTo;
+    const fresh = verdict.rows > since;
     return {
       title:
-        since > 0 ? `Entries ${since + 1} to ${verdict.rows}: none changed.` : `${verdict.rows} entries, none changed.`,
+        since === 0
+          ? `${verdict.rows} entries, none changed.`
+          : fresh
+            ? `Entries ${since + 1} to ${verdict.rows}: none changed.`
+            : `${verdict.rows} entries, none new since the last look.`,
       verdict: 'ok',
       blocks: [
         {
@@ -36,7 +41,9 @@ export default defineQuery({
             `signed up to ${verdict.sealedTo}, by the key ${fingerprint}${open > 0 ? `; the newest ${open} within 10 min` : ''}`,
             ...(verdict.forgotten > 0 ? [`${verdict.forgotten} without detail (erased)`] : []),
             ...(since > 0
-              ? [`the ones before were whole at an earlier look; ${bot.prefix}audit verify --all walks all`]
+              ? [
+                  `${fresh ? 'the ones before were whole at an earlier look' : 'all were whole then'}; ${bot.prefix}audit verify --all walks all`,
+                ]
               : []),
           ],
         },

@@ -32,7 +32,13 @@ describe('!audit', () => {
       runs: [someRun(1)],
       audit: [
         { ...entry, actor: idOf('alice'), run: 1, outcome: 'asked' },
-        { ...entry, actor: idOf('vera'), run: undefined, outcome: 'denied', detail: { detail: { why: 'no role' } } },
+        {
+          ...entry,
+          actor: idOf('vera'),
+          run: undefined,
+          outcome: 'denied',
+          detail: { detail: { why: 'no role', what: '!disable bob x' } },
+        },
         { ...entry, actor: idOf('bob'), run: 1, outcome: 'granted' },
         { ...entry, actor: idOf('alice'), run: 1, outcome: 'begun' },
         { ...entry, actor: idOf('alice'), run: 1, outcome: 'done' },
@@ -50,8 +56,15 @@ describe('!audit', () => {
     expect(title).toBe('7 entries, none changed, signed up to 5.');
     expect(rowsOf({ blocks }).map((cells) => cells.slice(2))).toEqual([
       ['@alice:example.org (with @bob:example.org)', 'disable', '@user1:example.org', 'done', 'r1'],
-      ['@vera:example.org', 'disable', '', 'denied: no role', ''],
+      ['@vera:example.org', 'disable', [{ code: '!disable bob x' }], 'denied: no role', ''],
     ]);
+  });
+
+  test('what was looked at lately, and what has no seal yet, is said in words', async () => {
+    expect((await show({}, { ...whole, since: 7 })).title).toContain('7 entries, none new since the last look');
+    const { verdict } = whole;
+    const unsealed = { ...whole, verdict: { ...verdict, sealedTo: 0 } as AuditLook['verdict'] };
+    expect((await show({}, unsealed)).title).toBe('7 entries, none changed, not signed yet (every 10 min).');
   });
 
   test('a limit counts acts, not rows; a changed record is said first', async () => {
@@ -66,6 +79,9 @@ describe('!audit', () => {
 test('!audit verify says how far it is signed, by which key, and what to do when it was changed', () => {
   const text = (look: AuditLook): string => JSON.stringify(verify.view(look, {}, { bot } as never));
   expect(text(whole)).toMatch(/7 entries, none changed.*signed up to 5, by the key 0123.*newest 2.*1 without detail/);
+  expect(text({ ...whole, since: 7 })).toMatch(
+    /7 entries, none new since the last look.*all were whole then; !audit verify --all/,
+  );
   expect(text({ ...whole, since: 3 })).toMatch(/Entries 4 to 7.*!audit verify --all/);
   expect(text(broken)).toMatch(/entry 3: it was changed.*audit export/);
 });
