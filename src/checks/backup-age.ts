@@ -23,7 +23,7 @@ export default defineCheck({
       warning: 26 * hourMs,
       critical: 50 * hourMs,
       forMs: 0,
-      help: 'The command backup now makes one.',
+      help: 'The command "backup now" makes one.',
     },
     {
       name: 'backup-verified',
@@ -32,7 +32,7 @@ export default defineCheck({
       is: 'above',
       warning: 50 * hourMs,
       forMs: 0,
-      help: 'The command backup verify proves the newest one.',
+      help: 'The command "backup verify latest" proves the newest one.',
       inhibitedBy: ['backup-age'],
     },
     {
@@ -43,7 +43,7 @@ export default defineCheck({
       warning: 1,
       // A new installation has its first night before it.
       forMs: 26 * hourMs,
-      help: 'The command backup now makes one.',
+      help: 'The command "backup now" makes one.',
     },
   ],
   async read({ backups, clock }) {

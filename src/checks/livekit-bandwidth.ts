@@ -30,7 +30,7 @@ export default defineCheck({
       of: 'in_bits_per_second',
       is: 'above',
       forMs: 300_000,
-      help: 'The command calls shows the largest.',
+      help: 'The command "calls" shows the largest.',
     },
     {
       name: 'livekit-bandwidth-out',
@@ -38,7 +38,7 @@ export default defineCheck({
       of: 'out_bits_per_second',
       is: 'above',
       forMs: 300_000,
-      help: 'The command calls shows the largest.',
+      help: 'The command "calls" shows the largest.',
     },
   ],
   async read({ livekitMetrics, calls, clock }, before: Before<Keep>, signal) {

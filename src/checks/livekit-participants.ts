@@ -26,7 +26,7 @@ export default defineCheck({
       warning: 3,
       forMs: 120_000,
       bound: (times, { usual }) => (usual === undefined ? undefined : Math.max(times * usual, 20)),
-      help: 'The command calls shows who is where.',
+      help: 'The command "calls" shows who is where.',
     },
   ],
   async read({ livekitMetrics }, before, signal) {

@@ -10,6 +10,8 @@ const pollMs = 1000;
 // Synapse leaves rooms in the background, some 160 ms each.
 const leaveTimeoutMs = 300_000;
 
+const many = (n: number, one: string): string => `${n} ${one}${n === 1 ? '' : 's'}`;
+
 export default defineChange({
   summary: 'Close an account for good. Two people.',
   examples: ['@mallory:example.org', '--erase @mallory:example.org'],
@@ -71,7 +73,7 @@ export default defineChange({
         kind: 'list',
         items: [
           `who: ${facts.account.displayName ?? 'no name'}${facts.account.admin ? ', server admin' : ''}`,
-          `out of ${facts.rooms} rooms (${facts.alone} with nobody else in them: lost), ${facts.devices} sessions ended`,
+          `out of ${many(facts.rooms, 'room')}${facts.alone > 0 ? ` (${facts.alone} with nobody else inside: lost)` : ''}, ${many(facts.devices, 'session')} ended`,
           `application: ${facts.application}`,
           'lost for good: sessions, encryption keys and key backup, account data, e-mail bindings',
           plan.erase

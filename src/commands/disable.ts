@@ -78,7 +78,14 @@ export default defineChange({
     }
     return {
       plan: { user: args.user, reason: args.reason, soft: args.soft },
-      facts: { account, rooms: rooms.length, alone, devices: devices.length, inCall, application: application.said },
+      facts: {
+        account,
+        rooms: rooms.length,
+        alone,
+        devices: devices.length,
+        calls: ports.calls ? callsLine(inCall) : 'off, so nobody is thrown out of one',
+        application: application.said,
+      },
       touches: {
         users: [{ user: args.user, admin: account.admin, appService: account.appService !== undefined }],
       },
@@ -93,7 +100,7 @@ export default defineChange({
       { code: plan.user },
       ` (${account.displayName ?? 'no name'}, ${seen}${account.admin ? ', server admin' : ''})`,
     ];
-    const calls = facts.inCall === undefined ? 'calls: not known' : `calls: in ${facts.inCall} now; kept out for 2 h`;
+    const calls = `calls: ${facts.calls}`;
     if (plan.soft) {
       return {
         title: ['Lock ', { code: plan.user }, '? They keep rooms and devices; access stops.'],
@@ -201,6 +208,11 @@ export default defineChange({
 
   inverse: (plan) => `enable ${plan.soft ? '' : '--return '}${plan.user}`,
 });
+
+const callsLine = (inCall: number | undefined): string =>
+  inCall === undefined
+    ? 'LiveKit does not say whether they are in one; kept out for 2 h'
+    : `in ${inCall === 0 ? 'none' : inCall} now; kept out for 2 h`;
 
 /** Under a lock nothing can be done on their behalf. An earlier disable may have left one; suspended they stay meanwhile. */
 async function actFor(user: UserId, accounts: Accounts): Promise<Puppet> {

@@ -43,11 +43,12 @@ function overview(commands: CommandInfo[], prefix: string): Reply {
     summary: `${summary}: ${list.map((info) => info.name).join(', ')}`,
     blocks: [{ kind: 'table' as const, head: ['command', 'what', 'role'], rows: list.map(row) }],
   });
+  const example = commands.find((info) => info.name === 'disable') ?? commands[0];
   return {
-    title: [`${commands.length} commands; `, { code: `${prefix}help disable` }, ' explains one.'],
+    title: [`${commands.length} commands; `, { code: `${prefix}help ${example?.name ?? ''}` }, ' explains one.'],
     blocks: [
       group(
-        'Look',
+        'Look and answer',
         commands.filter((info) => !info.change),
       ),
       group(
@@ -63,6 +64,8 @@ function page(info: CommandInfo, prefix: string): Reply {
     { code: arg.flag ? `--${arg.name}` : arg.name },
     `: ${arg.summary}${arg.required || arg.flag ? '' : ' (may be left out)'}`,
   ]);
+  // Every change knows it, so no command declares it.
+  if (info.change) items.push([{ code: '--dry-run' }, ': shows what would happen, and changes nothing']);
   const facts = [
     `role: ${info.role ?? 'anyone in the room'}`,
     ...(info.change
@@ -71,7 +74,7 @@ function page(info: CommandInfo, prefix: string): Reply {
     ...(info.off ? [`off here: needs ${info.off}`] : []),
   ];
   return {
-    title: [{ code: prefix + info.usage }, ` ${info.summary}`],
+    title: [{ code: prefix + info.usage }, `: ${info.summary}`],
     blocks: [
       { kind: 'list', items: [...items, ...facts] },
       { kind: 'code', text: info.examples.map((example) => prefix + example).join('\n') },

@@ -56,7 +56,7 @@ export default defineQuery({
       rows.push([
         'On call',
         onDuty.length === 0
-          ? 'nobody'
+          ? 'nobody, so pages go to every owner'
           : onDuty.flatMap(({ layer, user }, index): Line[] => [`${index > 0 ? ', ' : ''}${layer}: `, { user }]).flat(),
       ]);
     if (bot.off.length > 0) rows.push(['Off', bot.off.map(({ part }) => part).join(', ')]);
@@ -81,9 +81,11 @@ function waiting({
   outbox: number;
   oldestOutboxMs: number | undefined;
 }): string {
-  if (inbox === 0 && outbox === 0) return 'nothing';
+  // The one that is being answered is taken, not waiting.
+  const others = Math.max(0, inbox - 1);
+  if (others === 0 && outbox === 0) return 'nothing';
   const oldest = outbox > 0 && oldestOutboxMs !== undefined ? ` (oldest ${formatDuration(oldestOutboxMs)})` : '';
-  return `${inbox} to handle, ${outbox} to send${oldest}`;
+  return `${others} to handle, ${outbox} to send${oldest}`;
 }
 
 function lastBackup(

@@ -58,7 +58,8 @@ export const incidentLine = (incident: Incident, context: TextContext): Span[] =
   { code: incidentName(incident.id) },
   ' ',
   { bold: shorten(incident.name, 120) },
-  titled(incident, 160),
+  // A clause follows.
+  titled(incident, 160).replace(/\.$/, ''),
   ...(incident.reopened > 0 ? [` (came back ${incident.reopened}×)`] : []),
   ...stateSpans(incident, context),
 ];

@@ -157,7 +157,11 @@ export class Alerter {
     for (const incident of incidents) {
       const step = live(incident, { kind: 'ack', by, until }, draft.now, this.house.rules);
       if (step === undefined) continue;
-      const next = draft.put(step.incident, `${step.said} until ${new Date(until).toISOString()} (${way})`, by);
+      const next = draft.put(
+        step.incident,
+        `${step.said} until ${formatMoment(until, this.house.timezone)} (${way})`,
+        by,
+      );
       changed.push(next);
       if (next.message === undefined) continue;
       draft.touch(next.message);

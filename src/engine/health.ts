@@ -81,7 +81,7 @@ export class CheckHealth implements Health {
     const judged = all.filter((one) => one.reading === reading);
     const verdict = worst(judged.map((one) => one.verdict));
     const telling = judged.find((one) => one.verdict === verdict);
-    const notes = [reading.note, isBad(verdict) ? telling?.rule.help : undefined].filter(Boolean);
+    const notes = [reading.note?.replace(/\.$/, ''), isBad(verdict) ? telling?.rule.help : undefined].filter(Boolean);
     return {
       name: reading.series,
       part: check.part,
@@ -89,7 +89,7 @@ export class CheckHealth implements Health {
       verdict: reading.value === undefined && verdict === 'none' ? 'unknown' : verdict,
       value: reading.value === undefined ? 'unknown' : formatValue(unit, reading.value),
       limit: telling && limitText(telling.rule, unit, verdict, telling.values),
-      note: notes.length === 0 ? undefined : notes.join('; '),
+      note: notes.length === 0 ? undefined : notes.join('. '),
       since: telling && this.#since(reading, telling),
       readAt: reading.at,
     };

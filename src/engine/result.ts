@@ -4,7 +4,7 @@ import type { Block, Line, Reply } from '#domain/messages.ts';
 import { type Run, runName } from '#domain/runs.ts';
 import type { ChangeCommand } from './command.ts';
 import type { Hands } from './hands.ts';
-import { typable } from './speak.ts';
+import { hintLine, typable } from './speak.ts';
 
 const signs: Record<string, string> = { done: '✅', partial: '⚠️', interrupted: '⚠️' };
 
@@ -28,7 +28,7 @@ export function endReply(input: {
   const unfinished = run.state === 'partial' || run.state === 'interrupted' || unsure;
   const left = hands && unfinished ? leftOf(hands, reply !== undefined) : [];
   if (left.length > 0) blocks.push({ kind: 'list', items: left });
-  if (error?.hint) blocks.push({ kind: 'text', lines: [error.hint] });
+  if (error?.hint) blocks.push({ kind: 'text', lines: [hintLine(error.hint, prefix)] });
   const offers = [...(reply?.offers ?? []), ...(hands?.offers ?? [])];
   const repeatable = Object.values(input.command?.steps ?? {}).every((step) => step.again !== 'never');
   if (unfinished && input.typed)

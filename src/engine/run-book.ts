@@ -43,7 +43,12 @@ export class RunBook implements Runs {
     const line = command?.kind === 'change' ? command.inverse?.(run.plan) : undefined;
     if (line === undefined) throw new OpsError('conflict', `!${run.command} cannot be undone.`);
     if (run.state !== 'done' && run.state !== 'partial') {
-      throw new OpsError('conflict', `Run ${runName(id)} is ${run.state}: there is nothing to undo yet.`);
+      const ended = ![...openRunStates, 'taken', 'interrupted'].includes(run.state);
+      throw new OpsError(
+        'conflict',
+        `Run ${runName(id)} ${ended ? 'ended as' : 'is'} ${run.state}: there is nothing to undo${ended ? '' : ' yet'}.`,
+        run.state === 'interrupted' ? { hint: `!run ${runName(id)} shows how far it came.` } : {},
+      );
     }
     const undone = this.#house.ledger.runsBy({ undoOf: id, states: ['done'], limit: 1 })[0];
     if (undone) throw new OpsError('conflict', `Run ${runName(id)} was undone already, by ${runName(undone.id)}.`);

@@ -2,7 +2,7 @@ import type { UserId } from '#domain/accounts.ts';
 import type { EpochMs } from '#domain/clock.ts';
 import type { OpsError } from '#domain/errors.ts';
 import type { Ledger } from '#domain/ledger.ts';
-import type { Mark, Outgoing, Reply } from '#domain/messages.ts';
+import type { Line, Mark, Outgoing, Reply, Span } from '#domain/messages.ts';
 import type { NewOutboxRow } from '#domain/outbox.ts';
 import type { Where } from '#domain/runs.ts';
 
@@ -88,6 +88,13 @@ export const typable = (reply: Reply, prefix: string): Reply =>
 export const withPrefix = (text: string, prefix: string): string =>
   prefix === '!' ? text : text.replaceAll(/(?<![\w!])!(?=[a-z])/g, () => prefix);
 
+/** What a hint sets between backticks is for typing. */
+export const hintLine = (hint: string, prefix: string): Line =>
+  withPrefix(hint, prefix)
+    .split(/`([^`]+)`/)
+    .map((text, index): Span => (index % 2 === 1 ? { code: text } : text))
+    .filter((span) => span !== '');
+
 const longestMessage = 1000;
 /** An error may repeat what was typed, and that may be 60 KB. */
 const shorten = (text: string): string =>
@@ -103,8 +110,6 @@ export function errorReply(error: OpsError, prefix: string, reference?: string):
   return {
     title: `❌ ${title}`,
     verdict: 'none',
-    ...(error.hint === undefined
-      ? {}
-      : { blocks: [{ kind: 'text' as const, lines: [withPrefix(error.hint, prefix)] }] }),
+    ...(error.hint === undefined ? {} : { blocks: [{ kind: 'text' as const, lines: [hintLine(error.hint, prefix)] }] }),
   };
 }

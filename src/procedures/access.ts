@@ -50,10 +50,10 @@ export async function inApplication(
   user: UserId,
   roster: Roster | undefined,
 ): Promise<{ said: string; left: boolean }> {
-  if (roster === undefined) return { said: 'not known there', left: false };
+  if (roster === undefined) return { said: 'off, so it is left as it is', left: false };
   try {
     const person = await roster.findByMatrix(user);
-    if (person === undefined) return { said: 'not known there', left: false };
+    if (person === undefined) return { said: 'they are not known there', left: false };
     const { projects } = await roster.snapshot(person.id);
     const count = `${projects.length} project${projects.length === 1 ? '' : 's'}`;
     const left = person.status !== 'suspended' || projects.length > 0;

@@ -111,7 +111,7 @@ test('status begins with the verdict, then the bot itself', async () => {
     {
       ...healthOf([free]),
       switches: { paused: () => ({ by: alice, reason: 'moving', since: clock.now() - hourMs }) },
-      queues: { depth: () => ({ inbox: 1, outbox: 2, oldestOutboxMs: 4000 }) },
+      queues: { depth: () => ({ inbox: 2, outbox: 2, oldestOutboxMs: 4000 }) },
       backups: {
         list: () =>
           Promise.resolve([

@@ -69,6 +69,8 @@ describe('!alerts and !alert', () => {
     await expect(ask(alert)).rejects.toThrow(/Which alert/);
     desk.fire({ name: 'DiskFull', firing: false });
     expect((await ask(alerts)).text).not.toContain('DiskFull');
+    desk.fire({ name: 'Down', title: 'Nobody can call.' });
+    expect((await ask(alerts)).text).toContain('Nobody can call, since');
     expect((await ask(alerts, { all: true })).text).toContain('DiskFull');
   });
 });
@@ -85,6 +87,7 @@ describe('!ack', () => {
   ])('%s', async (what, expected) => {
     desk.fire({ name: 'A' }, { name: 'B' });
     expect(await change(ack, { what })).toContain('a1');
+    expect((await ask(alert, { id: 'a1' })).text).toMatch(/acknowledged until \d{4}-\d\d-\d\d \d\d:\d\d \+/);
     for (const [at, minutes] of expected.entries()) {
       if (minutes === undefined) expect(desk.desk.find(at + 1)?.incident.state).toBe('paged');
       else expect(until(at + 1)).toBe(minutes);

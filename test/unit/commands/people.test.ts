@@ -75,7 +75,7 @@ describe('!people', () => {
     await using house = open().house;
     for (const line of ['add carol viewer', 'set carol viewer', 'remove carol', 'set olga admin'])
       expect((await house.say('alice', `!people ${line}`)).join(), line).toMatch(
-        /is fixed in the settings file, as \w+\..*Change it there under `people`/s,
+        /is fixed in the settings file, as \w+\..*Change it there under people and/s,
       );
     expect((await house.say('olga', '!people set alice-admin viewer')).join()).toContain('@alice:example.org is fixed');
   });

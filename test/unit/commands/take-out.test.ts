@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import help from '#commands/help.ts';
 import { OpsError } from '#domain/errors.ts';
 import { idOf, opsRoom } from '#test/fakes/house.ts';
 import { disabled, Place, untouched } from '#test/fixtures/place.ts';
@@ -108,8 +109,8 @@ describe('!disable', () => {
     const alone = new Place({ ports: { accounts, rooms } });
     await using house = alone.house;
     await house.say('carol', '!disable mallory spam');
-    expect(house.question().text).toContain('calls: not known');
-    expect(house.question().text).toContain('application: not known there');
+    expect(house.question().text).toContain('calls: off, so nobody is thrown out of one');
+    expect(house.question().text).toContain('application: off, so it is left as it is');
     await house.react('carol', '✅');
     expect(house.states()).toEqual(['done']);
     expect(
@@ -265,6 +266,7 @@ describe('!deactivate', () => {
     const place = new Place();
     await using house = place.house;
     await house.say('bob', '!deactivate mallory');
+    expect(house.question().text).toContain('out of 4 rooms (1 with nobody else inside: lost), 1 session ended');
     expect((await house.approve('bob')).join()).toContain('second person');
     expect((await house.approve('carol')).join()).toContain('needs the role admin');
     expect(await place.mallorys()).toEqual(untouched);
@@ -415,6 +417,18 @@ describe('!pause', () => {
 });
 
 describe('the rest of the house’s own words', () => {
+  test('!help of one command or a few is about those', async () => {
+    await using house = new Place().house;
+    expect((await house.say('alice', '!help')).join()).toContain('!help disable explains one.');
+    expect((await house.say('alice', '!help disable')).join()).toContain(
+      '--dry-run: shows what would happen, and changes nothing',
+    );
+    expect((await house.say('alice', '!help user')).join()).not.toContain('--dry-run');
+    const some = [{ name: 'backup list', usage: 'backup list', args: [], examples: [], change: false }] as never;
+    const { title } = help.view(some, {}, { bot: { prefix: '!' } } as never);
+    expect(title).toContainEqual({ code: '!help backup list' });
+  });
+
   test('each answers, in HTML of the list, and none of them changes anything', async () => {
     const place = new Place();
     await using house = place.house;

@@ -166,11 +166,15 @@ describe('!undo', () => {
   test('what cannot be undone, or is not there, says so; the role of the inverse counts', async () => {
     const place = new Place();
     await using house = place.house;
-    await house.say('carol', '!ack all');
+    await house.say('carol', '!disable mallory spam');
+    await house.react('carol', '❌');
+    expect((await house.say('carol', '!undo r1')).join()).toContain(
+      'Run r1 ended as denied: there is nothing to undo.',
+    );
     expect((await house.say('carol', '!undo r99')).join()).toContain('There is no run r99.');
     await house.say('bob', '!deactivate mallory');
     await house.approve('alice');
-    expect((await house.say('bob', '!undo r1')).join()).toContain('!deactivate cannot be undone.');
+    expect((await house.say('bob', '!undo r2')).join()).toContain('!deactivate cannot be undone.');
     await house.say('alice', '!people add vera operator');
     expect((await house.say('vera', '!undo r1')).join()).toContain('needs the role operator');
   });

@@ -433,7 +433,8 @@ describe('the door', () => {
     expect(house.room.messages()[0]?.mark).toMatchObject({ outcome: 'failed' });
     await house.say('carol', '!limited');
     expect(house.last()).toContain('!limited needs the role owner; you are operator.');
-    expect(house.last()).toContain('Your role is fixed under `people` in the settings file');
+    expect(house.last()).toContain('Your role is fixed under people in the settings file');
+    expect(house.room.messages().at(-1)?.html).toContain('under <code>people</code> in');
     expect(house.ledger.audit({})).toMatchObject([{ act: 'limited', outcome: 'denied', actor: '@carol:example.org' }]);
   });
 
