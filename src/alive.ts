@@ -144,11 +144,13 @@ export class Alive implements Disposable {
     }
   }
 
-  #sync(): Omit<PartState, 'part'> {
+  #sync(): Omit<PartState, 'part'> & { starting?: boolean } {
     const { lastAnswerMs, trouble } = this.#options.sync();
     const { clock } = this.#options;
     const fresh = lastAnswerMs !== undefined && clock.monotonicMs() - lastAnswerMs < syncStaleMs;
-    return { ready: fresh, ...(fresh ? {} : { note: trouble?.message ?? 'the homeserver has not answered yet' }) };
+    if (fresh) return { ready: true };
+    const starting = lastAnswerMs === undefined && trouble === undefined;
+    return { ready: false, note: trouble?.message ?? 'the homeserver has not answered yet', starting };
   }
 
   #token(): Omit<PartState, 'part'> {

@@ -7,7 +7,8 @@ import type { PartState } from '#domain/vitals.ts';
 /** What the bot looks at in itself. `pages`: what the incident says when the part stays unwell for that long. */
 export type Vital = {
   part: string;
-  look: () => { ready: boolean; note?: string | undefined };
+  /** `starting`: not ready yet, as is usual after a start. It is shown and pages as ever, but is no error in the log. */
+  look: () => { ready: boolean; note?: string | undefined; starting?: boolean };
   pages?: { name: string; afterMs: number };
 };
 
@@ -27,6 +28,7 @@ const shoutEveryMs = 15 * 60_000;
 export class Vitals {
   readonly #options: VitalsOptions;
   readonly #since = new Map<string, EpochMs>();
+  readonly #logged = new Set<string>();
   /** What the alerts were told last; unknown after a start, so that what an earlier start opened is closed. */
   readonly #told = new Map<string, boolean>();
   #shoutedAt = -Infinity;
@@ -36,7 +38,10 @@ export class Vitals {
   }
 
   states(): PartState[] {
-    return this.#options.vitals.map((vital) => ({ part: vital.part, ...vital.look() }));
+    return this.#options.vitals.map(({ part, look }) => {
+      const { ready, note } = look();
+      return { part, ready, ...(note === undefined ? {} : { note }) };
+    });
   }
 
   /** Called each second. */
@@ -44,14 +49,18 @@ export class Vitals {
     const { clock, vitals, log } = this.#options;
     const now = clock.now();
     for (const { part, look, pages } of vitals) {
-      const { ready, note } = look();
+      const { ready, note, starting } = look();
       const since = ready ? undefined : (this.#since.get(part) ?? now);
       if (since === undefined) {
         const was = this.#since.get(part);
-        if (was !== undefined) log.info({ part, lasted: formatDuration(now - was) }, 'a part of the bot is well again');
+        if (was !== undefined && this.#logged.delete(part))
+          log.info({ part, lasted: formatDuration(now - was) }, 'a part of the bot is well again');
         this.#since.delete(part);
       } else {
-        if (!this.#since.has(part)) log.error({ part, note }, 'a part of the bot is not well');
+        if (starting !== true && !this.#logged.has(part)) {
+          this.#logged.add(part);
+          log.error({ part, note }, 'a part of the bot is not well');
+        }
         this.#since.set(part, since);
       }
       if (pages === undefined) continue;

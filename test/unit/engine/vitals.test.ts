@@ -84,6 +84,37 @@ describe('what stays unwell', () => {
     expect(told().filter(([, firing]) => firing)).toEqual([]);
   });
 
+  test('not ready yet after a start is no error in the log; unready it is, and it pages if it stays so', async () => {
+    let state: { ready: boolean; note?: string; starting?: boolean } = {
+      ready: false,
+      note: 'no answer',
+      starting: true,
+    };
+    const pages = { name: 'NoSync', afterMs: 10_000 };
+    vitals = new Vitals({
+      site: 'main',
+      clock,
+      log,
+      receive: (received) => signals.push(...received),
+      shout: (title) => shouts.push(title),
+      vitals: [{ part: 'sync', look: () => state, pages }],
+    });
+    expect(vitals.states()).toEqual([{ part: 'sync', ready: false, note: 'no answer' }]);
+    await pass(2000);
+    state = { ready: true };
+    await pass(2000);
+    expect(log.entries).toEqual([]);
+    state = { ready: false, note: 'down' };
+    await pass(2000);
+    expect(log.messages('error')).toEqual(['a part of the bot is not well']);
+    state = { ready: true };
+    await pass(2000);
+    expect(log.messages('info')).toEqual(['a part of the bot is well again']);
+    state = { ready: false, note: 'no answer', starting: true };
+    await pass(12_000);
+    expect(told().at(-1)).toEqual(['NoSync', true]);
+  });
+
   test('what an earlier start opened is closed by the next one, or goes on', async () => {
     well.room = false;
     await pass(11_000);
