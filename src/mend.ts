@@ -57,6 +57,7 @@ export async function mend(argv: readonly string[], streams: MendStreams): Promi
   ];
   for (const check of checks) await mender.see(check(world));
   const well = flags.dryRun ? mender.wellAsItIs : await speaks(world, say);
+  if (flags.dryRun) say(well ? 'Nothing to mend.' : 'Dry run: nothing was done.');
   const steps = [...mender.steps, ...places.steps];
   const caller = sudoUser() ?? process.getuid?.() ?? -1;
   const unwritten = await record(settings, { done: mender.done, at: clock.now(), caller });

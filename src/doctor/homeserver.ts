@@ -36,7 +36,11 @@ export function homeserverLooks(settings: Settings, synapse: Synapse, known: Kno
     {
       part: 'homeserver',
       async look() {
-        const version = await synapse.probes.serverVersion();
+        const version = await synapse.probes.serverVersion().catch((error: unknown) => {
+          if (!(error instanceof OpsError) || error.kind !== 'unavailable') throw error;
+          const hint = `Is Synapse running, and is synapse.url (${settings.synapse.url}) its address?`;
+          throw new OpsError('unavailable', error.message, { hint, cause: error });
+        });
         await synapse.probes.versions();
         return well(`Synapse ${version} at ${settings.synapse.url}`);
       },

@@ -30,7 +30,12 @@ export function roomLooks({ matrix, people }: Settings, synapse: Synapse, known:
     (look: (entered: Entered) => Finding): (() => Promise<Finding>) =>
     async () => {
       await known.homeserver();
-      return look(await dependent(enter(), 'the bot is not in the room'));
+      const dead = (error: unknown): boolean => error instanceof OpsError && error.kind === 'misconfigured';
+      const why = await enter().then(
+        () => '',
+        (error: unknown) => (dead(error) ? 'the bot token does not work' : 'the bot is not in the room'),
+      );
+      return look(await dependent(enter(), why));
     };
   return [
     {
@@ -68,6 +73,7 @@ async function whyOutside(
   find: () => Promise<RoomId>,
 ): Promise<unknown> {
   if (!(error instanceof OpsError)) return error;
+  if (error.kind === 'misconfigured') return new OpsError('cancelled', 'not known: the bot token does not work');
   if (error.kind === 'notFound') {
     const hint = 'npm start -- init makes it; or change matrix.opsRoom.';
     return new OpsError('misconfigured', `There is no room ${opsRoom}.`, { hint });

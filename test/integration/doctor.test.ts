@@ -125,6 +125,16 @@ type Fault = [name: string, patch: () => Record<string, unknown>, line: RegExp];
 const closed = (): string => `http://127.0.0.1:1${String(world.stack.postgres.port).slice(1)}`;
 const faults: Fault[] = [
   [
+    'no homeserver',
+    () => ({ 'synapse.url': closed() }),
+    /^✘ homeserver +.*→ Is Synapse running, and is synapse\.url \(http:\/\/127\.0\.0\.1:\d+\) its address\?/,
+  ],
+  [
+    'a dead bot token, asked about the room',
+    () => ({ 'matrix.accessToken.file': './secrets/wrong' }),
+    /^– ops room +not known: the bot token does not work/,
+  ],
+  [
     'a dead bot token',
     () => ({ 'matrix.accessToken.file': './secrets/wrong' }),
     /^✘ bot token +matrix\.accessToken is not accepted.*→ npm start -- mend/,
