@@ -15,7 +15,11 @@ type Output = { write(text: string): unknown };
 
 /** Verifies an export without a bot, a database or the network. Exit code 0 when it is whole, 1 when it isn't. */
 export function verifyAuditFile(argv: string[], output: Output): number {
-  const { words, key } = readArgs(argv);
+  const { words, key, help } = readArgs(argv);
+  if (help) {
+    output.write(usage);
+    return 0;
+  }
   const [verb, file, ...more] = words;
   if (verb !== 'verify' || file === undefined || more.length > 0) {
     throw new OpsError('invalid', 'That is not how an audit is verified.', { hint: usage });
@@ -38,10 +42,14 @@ export function verifyAuditFile(argv: string[], output: Output): number {
   return 0;
 }
 
-function readArgs(args: string[]): { words: string[]; key: string | undefined } {
+function readArgs(args: string[]): { words: string[]; key: string | undefined; help: boolean } {
   try {
-    const { positionals, values } = parseArgs({ args, allowPositionals: true, options: { key: { type: 'string' } } });
-    return { words: positionals, key: values.key };
+    const { positionals, values } = parseArgs({
+      args,
+      allowPositionals: true,
+      options: { key: { type: 'string' }, help: { type: 'boolean', default: false } },
+    });
+    return { words: positionals, key: values.key, help: values.help };
   } catch (error) {
     throw new OpsError('invalid', (error as Error).message, { hint: usage, cause: error });
   }

@@ -30,10 +30,16 @@ export function readExecFlags(how: 'exec' | 'approve', argv: readonly string[]):
   while (argv[end]?.startsWith('--')) end += known.includes(argv[end] ?? '') ? 2 : 1;
   const { values } = parsed(argv.slice(0, end));
   const words = argv.slice(end).join(' ').trim();
-  const wrong = (message: string): OpsError => new OpsError('invalid', message, { hint: execUsage });
+  const wrong = (message: string): OpsError =>
+    new OpsError('invalid', message, { hint: `npm start -- ${how} --help shows how.` });
   const help = values.help ?? false;
   if (!help && words === '') throw wrong(how === 'exec' ? 'exec needs a command.' : 'approve needs a code.');
   if (how === 'approve' && !help && !/^[0-9a-f]+$/i.test(words)) throw wrong(`"${words}" is no code such as 7f3a.`);
+  const late = argv.slice(end).find((word) => known.some((flag) => word === flag || word.startsWith(`${flag}=`)));
+  if (late !== undefined)
+    throw wrong(
+      `${late.split('=', 1).join('')} goes before the ${how === 'exec' ? 'command' : 'code'}. Nothing was done.`,
+    );
   const breakGlass = values['break-glass']?.trim();
   if (breakGlass === '' || (breakGlass !== undefined && how === 'approve'))
     throw wrong('--break-glass wants a reason, and goes with exec.');

@@ -17,7 +17,7 @@ const usage = `Opsroom runs a Matrix homeserver from a Matrix room.
   npm start -- approve --settings opsroom.yaml CODE     the second person's yes, from this shell
   npm start -- audit verify FILE [--key FILE]  verifies what !audit export wrote, without the bot
 
-  --log-level LEVEL   trace, debug, info, warn, error    --log-format json|pretty
+  --log-level LEVEL   trace, debug, info, warn, error    --log-format json|pretty    --version
 `;
 
 const exitCodes = { fine: 0, failed: 1, wrong: 2, held: 75 };
@@ -33,10 +33,10 @@ type Flags = {
 };
 
 /** What was typed after `npm start --`. Throws `invalid` for what it doesn't know. */
-function readFlags(argv: string[]): Flags & { command: string | undefined; help: boolean } {
+function readFlags(argv: string[]): Flags & { command: string | undefined; help: boolean; version: boolean } {
   const parsed = yargs(argv, {
     string: ['settings', 'script', 'log-level', 'log-format'],
-    boolean: ['fresh', 'help'],
+    boolean: ['fresh', 'help', 'version'],
     configuration: { 'camel-case-expansion': false, 'unknown-options-as-args': true, 'halt-at-non-option': true },
   });
   const [command, ...rest] = parsed._.map(String);
@@ -59,6 +59,7 @@ function readFlags(argv: string[]): Flags & { command: string | undefined; help:
     script: text('script'),
     fresh: parsed['fresh'] === true,
     help: parsed['help'] === true && command === undefined,
+    version: parsed['version'] === true,
     logLevel: level,
     logFormat: format,
     command,
@@ -72,10 +73,19 @@ async function run(argv: string[]): Promise<number> {
   const scrubber = new Scrubber();
   // Node would print the error as it is, with whatever secret it quotes.
   process.on('uncaughtException', (error) => process.exit(tell(error, scrubber)));
+  // Whoever read the answer has seen enough: `doctor | head`.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    process.exit(error.code === 'EPIPE' ? exitCodes.failed : tell(error, scrubber));
+  });
   try {
     const flags = readFlags(argv);
     if (flags.help) {
       process.stdout.write(usage);
+      return exitCodes.fine;
+    }
+    if (flags.version) {
+      const { version } = await import('./version.ts');
+      process.stdout.write(`Opsroom ${version()}\n`);
       return exitCodes.fine;
     }
     if (flags.command === 'init') {

@@ -14,7 +14,7 @@ export function glassPages(house: House, address: Address, run: Run): NewOutboxR
     .filter(({ role }) => role === 'owner')
     .map(({ user }) => user);
   const reply = {
-    title: `🔴 Break glass: ${run.actor} does ${runTitle(run)} from the shell, without a second person.`,
+    title: `🔴 Break glass: ${runTitle(run)}, asked for by ${run.actor} from the shell, without a second person.`,
     blocks: [{ kind: 'text' as const, lines: [`Their reason: ${run.breakGlass}`, runName(run.id)] }],
     offers: [
       { text: 'Look', command: `${house.settings.prefix}run ${runName(run.id)}` },

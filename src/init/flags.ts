@@ -125,7 +125,8 @@ function flagTrouble(error: unknown, argv: readonly string[]): string {
   const message = error instanceof Error ? error.message : '';
   const flag = /'(?:-\w, )?(--?[a-z-]+)/.exec(message)?.[1] ?? '';
   if (code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION') return `I don't know the flag ${flag}.`;
-  if (code === 'ERR_PARSE_ARGS_INVALID_OPTION_VALUE') return `${flag} needs a value, or takes none.`;
+  if (code === 'ERR_PARSE_ARGS_INVALID_OPTION_VALUE')
+    return `${flag} needs a value, or takes none${flag === '--ops-room' ? " (a shell wants quotes: '#ops')" : ''}.`;
   return `it takes flags only (${argv.filter((word) => word.startsWith('--')).length} found, and something else).`;
 }
 

@@ -16,6 +16,7 @@ export type Made = {
 
 const header = `# Settings of Opsroom, made by init. Every key is explained in config/settings.md, an example of all of them is
 # config/opsroom.example.yaml. npm start -- doctor --settings FILE says whether all of it works.
+# shell: NAME beside your role (your Unix user on this machine) lets you use npm start -- exec when Matrix is down.
 `;
 const file = (name: string): { file: string } => ({ file: `./secrets/${name}` });
 

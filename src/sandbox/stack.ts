@@ -175,7 +175,7 @@ async function openRun(options: StackOptions, signal: AbortSignal, opening: Asyn
   const held = tryLock(join(dir, 'stack.lock'));
   if (!held) {
     const message = `Another process runs the sandbox in ${dir}; nothing was started.`;
-    throw new OpsError('held', message, { hint: 'Stop that one, or give another directory.' });
+    throw new OpsError('held', message, { hint: 'It may be in another terminal: Ctrl-C there ends it.' });
   }
   opening.use(held);
   const state = await readState(dir);

@@ -80,6 +80,7 @@ describe('flags', () => {
     [['--bot', 'Ops Room'], '--bot must be a name'],
     [['--colour', 'red'], "I don't know the flag --colour"],
     [['--homeserver'], '--homeserver needs a value'],
+    [['--ops-room', '--yes'], "a shell wants quotes: '#ops'"],
     [['stray'], 'it takes flags only'],
     [['--shared-secret-file', 'a', '--admin-token-file', 'b'], 'not both'],
     [['--livekit-url', 'http://l', '--livekit-key', 'k'], '--livekit-secret-file is missing'],

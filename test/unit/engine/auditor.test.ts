@@ -161,6 +161,7 @@ describe('export', () => {
       text: expect.stringContaining('251 entries, none changed') as string,
     });
     expect(run('verify', path, '--key', key).code).toBe(0);
+    expect(run('--help')).toMatchObject({ code: 0, text: expect.stringContaining('audit verify FILE') as string });
     expect(run('verify', '--key', join(folder, 'audit-key.pem'), path).code).toBe(0);
   });
 

@@ -17,7 +17,9 @@ describe('without the second person', () => {
     await type(house, 'carol', '!remove mallory spam', 'bob is on a plane');
     const page = house.room.messages().find(({ mark }) => mark?.kind === 'page');
     expect(page).toMatchObject({ rings: true, mentions: [idOf('alice'), idOf('olga')] });
-    expect(page?.text).toMatch(/@carol:example\.org does remove @mallory.*without a second person.*bob is on a plane/s);
+    expect(page?.text).toMatch(
+      /remove @mallory.*asked for by @carol:example\.org.*without a second person.*bob is on a plane/s,
+    );
     expect(house.question().text).toContain('Only @carol:example.org can answer');
     expect(house.world.done).toEqual([]);
     await type(house, 'carol', `!approve ${house.code()}`);
