@@ -31,7 +31,7 @@ export class BotEncryption implements Encryption {
     const { encryption: mode } = settings.matrix;
     const facts = ledger.roomFacts(bot.opsRoom);
     const encrypted = facts?.encrypted ?? false;
-    const unread = ledger.sealedItems().length;
+    const unread = ledger.sealedHeads().length;
     if (mode === 'off' || (!encrypted && !envelopes().hasKeys))
       return { encrypted, mode, bot: undefined, people: [], unread };
     const cipher = await envelopes().cipher();

@@ -12,15 +12,16 @@ const told = 'told-unreadable';
 
 /** Answers a message that stays unreadable: silence would look like a dead bot. Once an hour for each sender. */
 export function tellUnreadable(ledger: Ledger, bot: BotInfo, clock: Clock): void {
-  const sealed = ledger.sealedItems();
+  const sealed = ledger.sealedHeads();
   if (sealed.length === 0) return;
   const now = clock.now();
   const before = (ledger.switch(told) ?? {}) as { [sender: string]: EpochMs };
   const joined = new Set<string>(ledger.roomFacts(bot.opsRoom)?.joined);
-  for (const item of sealed) {
-    const last = before[item.sender] ?? -Infinity;
-    if (item.takenAt <= last || now - last < onceInMs || now - item.takenAt < patienceMs) continue;
-    if (item.room === undefined || !joined.has(item.sender)) continue;
+  for (const { key, sender, takenAt } of sealed) {
+    const last = before[sender] ?? -Infinity;
+    if (takenAt <= last || now - last < onceInMs || now - takenAt < patienceMs || !joined.has(sender)) continue;
+    const item = ledger.inboxItem(key);
+    if (item?.room === undefined) continue;
     before[item.sender] = now;
     const where = { room: item.room, thread: item.thread, event: item.key };
     const about = { kind: 'inbox' as const, id: item.id };

@@ -1,7 +1,7 @@
 import type Database from 'better-sqlite3';
 import { canonicalJson } from '#domain/canonical.ts';
 import type { EpochMs } from '#domain/clock.ts';
-import type { Batch, InboxItem, NewInboxItem, RoomFacts } from '#domain/inbox.ts';
+import type { Batch, InboxItem, NewInboxItem, RoomFacts, SealedHead } from '#domain/inbox.ts';
 import type { RoomId } from '#domain/rooms.ts';
 import type { Tables } from './tables.ts';
 
@@ -88,6 +88,11 @@ export class SqliteInbox {
 
   sealedItems(): InboxItem[] {
     return this.#tables.inbox.all(`WHERE state = 'sealed' ORDER BY id`);
+  }
+
+  sealedHeads(): SealedHead[] {
+    const sql = `SELECT key, sender, taken_at AS takenAt FROM inbox WHERE state = 'sealed' ORDER BY id`;
+    return this.#db.prepare(sql).all() as SealedHead[];
   }
 
   /** Over the same row, so that the event stays one whatever became of it. */

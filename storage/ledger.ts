@@ -136,6 +136,7 @@ export class SqliteLedger implements Ledger {
     );
   newItems: Ledger['newItems'] = (limit) => this.#inbox.newItems(limit);
   sealedItems: Ledger['sealedItems'] = () => this.#inbox.sealedItems();
+  sealedHeads: Ledger['sealedHeads'] = () => this.#inbox.sealedHeads();
   unseal: Ledger['unseal'] = (id, item) => this.#inbox.unseal(id, item && scrubItem(item, this.#scrubber));
   inboxItem: Ledger['inboxItem'] = (key) => this.#inbox.byKey(key);
   inboxDepth = (): number => this.#inbox.depth();

@@ -23,7 +23,16 @@ const writes = new Set([
 ]);
 // The spare holds what is live; the past is still in the file.
 const fileOnly = new Set(['audit', 'auditAll', 'auditHead', 'auditSeals', 'begunSince', 'reserve']);
-const spareOnly = new Set(['position', 'roomFacts', 'switch', 'lockHolder', 'newItems', 'sealedItems', 'inboxDepth']);
+const spareOnly = new Set([
+  'position',
+  'roomFacts',
+  'switch',
+  'lockHolder',
+  'newItems',
+  'sealedItems',
+  'sealedHeads',
+  'inboxDepth',
+]);
 
 /** What only a full, unwritable or damaged file throws. */
 export function isUnwritable(error: unknown): boolean {

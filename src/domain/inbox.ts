@@ -44,6 +44,9 @@ export type InboxItem = NewInboxItem & {
   run: number | undefined;
 };
 
+/** That something came in which can't be read yet. */
+export type SealedHead = Pick<InboxItem, 'key' | 'sender' | 'takenAt'>;
+
 /** What the bot knows of a room from the sync: who is in it, who may what there, and who may look in. */
 export type RoomFacts = {
   room: RoomId;

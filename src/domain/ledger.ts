@@ -3,7 +3,7 @@ import type { AuditEntry, AuditLink, AuditRow } from './audit.ts';
 import type { AuditSeal } from './audit-seal.ts';
 import type { Json } from './canonical.ts';
 import type { EpochMs } from './clock.ts';
-import type { Batch, InboxItem, NewInboxItem, RoomFacts } from './inbox.ts';
+import type { Batch, InboxItem, NewInboxItem, RoomFacts, SealedHead } from './inbox.ts';
 import type { Incident, IncidentLogEntry, Page } from './incidents.ts';
 import type { NewOutboxRow, OutboxOutcome, OutboxRow, OutboxState } from './outbox.ts';
 import type { Prompt, Vote } from './prompts.ts';
@@ -80,6 +80,8 @@ export interface Ledger {
   newItems(limit: number): InboxItem[];
   /** What waits for its key, oldest first. */
   sealedItems(): InboxItem[];
+  /** The same without what is in them, which a stranger may have made large: to be looked at often. */
+  sealedHeads(): SealedHead[];
   /** Its key came: it is what it says, or nothing that concerns the bot. Gives the item when it is to be handled. */
   unseal(id: number, item: NewInboxItem | undefined): InboxItem | undefined;
   /** What came in with this key. */

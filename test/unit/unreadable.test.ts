@@ -69,6 +69,23 @@ test('once an hour for each sender, and not never', async () => {
   expect(answers()).toHaveLength(3);
 });
 
+test('what is in them, which a stranger may have made large, is read only for an answer', async () => {
+  for (let n = 0; n < 20; n += 1) sealed('alice');
+  const read: string[] = [];
+  const { ledger } = storage;
+  const noted = new Proxy(ledger, {
+    get: (of, name) => {
+      if (name === 'sealedItems' || name === 'inboxItem') read.push(name);
+      return Reflect.get(of, name) as unknown;
+    },
+  });
+  for (let seconds = 0; seconds < 60; seconds += 1) {
+    tellUnreadable(noted, bot, clock);
+    await clock.advance(1000);
+  }
+  expect(read).toEqual(['inboxItem']);
+});
+
 test('whose key came in time hears nothing of it, and neither does a stranger', async () => {
   sealed('alice');
   sealed('eve');
