@@ -11,6 +11,8 @@ import { shapeOf } from './shape.ts';
 import { inTime } from './sign-of-life.ts';
 
 const timeoutMs = 60_000;
+/** A yes is for now: of one that the bot could not follow this long after the question's end nobody thinks any more. */
+const staleMs = 10 * 60_000;
 
 /** After the yes: is all as it was when it was asked? Throws `conflict` or `denied` when not. */
 export async function recheck(
@@ -19,6 +21,11 @@ export async function recheck(
 ): Promise<void> {
   if (!command || shapeOf(command) !== run.shape) {
     throw new OpsError('conflict', 'The bot was upgraded since this was asked; type the command again.');
+  }
+  if (run.begunAt === undefined && house.clock.now() > prompt.expiresAt + staleMs) {
+    throw new OpsError('conflict', 'The yes came, but the bot was stopped before it could begin. Nothing was done.', {
+      hint: 'Type the command again, if it is still meant.',
+    });
   }
   // What goes on after a crash has moved the world by its own steps: then only who may is asked again.
   const again = run.begunAt === undefined ? await prepareAgain(house, run, command) : undefined;

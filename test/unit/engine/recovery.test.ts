@@ -249,6 +249,29 @@ describe('A2 after a kill', () => {
     expect(house.states()).toEqual(['done', 'expired']);
   });
 
+  test.each([
+    ['a quarter of an hour', 15 * 60_000 - 1000, 'done', 1],
+    ['half an hour', 30 * 60_000, 'conflict', 0],
+  ])('killed between the yes and the begin, and started again after %s', async (_, laterMs, state, acts) => {
+    const asked = async (cutAt?: { write: number; when: 'before' }): Promise<TestHouse> => {
+      const house = openTestHouse({ commands: smallCommands, onDisk: true, ...(cutAt && { cutAt }) });
+      await house.say('carol', '!remove mallory spam');
+      return house;
+    };
+    await using first = await asked();
+    // The reaction, the yes, and the begin of the run.
+    await using house = await asked({ write: first.power.writes + 3, when: 'before' });
+    await house.react('carol', '✅').catch(() => {});
+    expect(house.power.on).toBe(false);
+    house.kill();
+    await house.clock.advance(laterMs);
+    await house.reopen();
+    const outcomes = house.ledger.audit({ act: 'remove' }).map(({ outcome }) => outcome);
+    expect(outcomes.slice(-2).toReversed()).toEqual(['asked', 'granted']);
+    expect([house.states(), house.world.times('suspend')]).toEqual([[state], acts]);
+    if (state === 'conflict') expect(house.last()).toMatch(/The yes came, but[^]*Nothing was done/);
+  });
+
   test('killed twice, it still ends once', async () => {
     const house = openTestHouse({
       commands: (world) => ({ ...answers(), remove: remove(world, { confirm: 'none' }) }),
