@@ -9,6 +9,9 @@ import type { House } from '#engine/house.ts';
 import { ShellDesk } from '#engine/shell-desk.ts';
 import type { Settings } from './settings.ts';
 
+const strangerWindowMs = 3_600_000;
+const mostNoted = 20;
+
 /**
  * The door for shells on this machine. `dataDir/door.sock` lets in the bot's own Unix user and root; each of them holds
  * the bot's secrets anyway, so who they say they act for (by sudo) is believed and written down as said.
@@ -24,9 +27,10 @@ export async function openShellDoor(options: {
   const { settings, house, site, wake } = options;
   const desk = new ShellDesk(house, { site, wake });
   const siren = new Siren(settings.alerts.fallback, house, site);
+  const strangers = new Strangers(() => house.clock.monotonicMs());
   const serve: Serve = (caller, call, conversation) => {
     const person = personOf(house.ports(site).operators.list(), caller.names);
-    if (person === undefined) throw refuse(house, site, caller, call);
+    if (person === undefined) throw refuse(house, site, { caller, call, note: strangers.note(caller.proved) });
     return desk.serve(
       { user: person.user, unix: unixOf(caller), text: call.text, breakGlass: call.breakGlass },
       earsOf(conversation, siren),
@@ -58,10 +62,19 @@ function unixOf({ proved, behalf, names }: Caller): string {
 }
 
 /** Somebody on this machine who is nobody in the settings: written down, and told what to do. */
-function refuse(house: House, site: string, caller: Caller, call: Call): OpsError {
+function refuse(
+  house: House,
+  site: string,
+  { caller, call, note }: { caller: Caller; call: Call; note: Note },
+): OpsError {
   const { ledger, clock, log } = house;
   const unix = unixOf(caller);
   const why = `${unix} is nobody's \`shell\` under \`people\` in the settings.`;
+  const refusal = new OpsError('denied', `${why} Nothing was done.`, {
+    hint: `An owner adds \`shell: ${caller.names[0] ?? 'NAME'}\` to that person there, and starts the bot again.`,
+  });
+  if (note === 'none') return refusal;
+  const last = note === 'last' ? ' More of it within the hour is not written down.' : '';
   log.warn({ proved: caller.proved, behalf: caller.behalf }, 'a stranger called from the shell');
   ledger.commit({
     at: clock.now(),
@@ -74,13 +87,32 @@ function refuse(house: House, site: string, caller: Caller, call: Call): OpsErro
         incident: undefined,
         act: 'shell',
         outcome: 'denied',
-        detail: { unix, proved: caller.proved, said: call.text.slice(0, 200), why },
+        detail: { unix, proved: caller.proved, said: call.text.slice(0, 200), why: why + last },
       },
     ],
   });
-  return new OpsError('denied', `${why} Nothing was done.`, {
-    hint: `An owner adds \`shell: ${caller.names[0] ?? 'NAME'}\` to that person there, and starts the bot again.`,
-  });
+  return refusal;
+}
+
+type Note = 'full' | 'last' | 'none';
+
+/** Any Unix user may knock as often as they like, but not fill the record with it. */
+class Strangers {
+  readonly #monotonicMs: () => number;
+  readonly #calls = new Map<number, { sinceMs: number; count: number }>();
+
+  constructor(monotonicMs: () => number) {
+    this.#monotonicMs = monotonicMs;
+  }
+
+  note(unix: number): Note {
+    const nowMs = this.#monotonicMs();
+    const before = this.#calls.get(unix);
+    const calls = before && nowMs - before.sinceMs < strangerWindowMs ? before : { sinceMs: nowMs, count: 0 };
+    calls.count += 1;
+    this.#calls.set(unix, calls);
+    return calls.count < mostNoted ? 'full' : calls.count === mostNoted ? 'last' : 'none';
+  }
 }
 
 const earsOf = ({ tell, answerTo }: Conversation, siren: Siren) => ({

@@ -129,6 +129,18 @@ test('no shell name: refused, told what to set, written down', async () => {
   expect(refused).toMatchObject({ outcome: 'denied', detail: { said: '!remove mallory spam', proved: Number(own) } });
 });
 
+test('a stranger who calls on and on is refused each time, and written down twenty times an hour', async () => {
+  await using shell = await Shell.open({ people: people.filter(({ shell: unix }) => unix !== own) });
+  const call = (): Promise<boolean> => shell.type('!remove mallory spam', new FakeTerminal());
+  for (let n = 0; n < 25; n += 1) expect(await call()).toBe(false);
+  const denied = () => shell.house.ledger.audit({ act: 'shell', limit: 100 });
+  expect(denied()).toHaveLength(20);
+  expect(JSON.stringify(denied()[0]!.detail)).toContain('More of it within the hour is not written down');
+  await shell.house.pass(3_600_000);
+  expect(await call()).toBe(false);
+  expect(denied()).toHaveLength(21);
+});
+
 describe('two people', () => {
   test('the second one says yes under another Unix user, and both hear how it ended', async () => {
     await using shell = await Shell.open({ commands: twoPerson });
