@@ -165,7 +165,8 @@ export class Sender {
       dueAt: now + waitMs,
       refused: error.kind === 'limited',
     });
-    if (error.kind !== 'cancelled') this.#log.warn({ outbox: row.id, kind: error.kind, waitMs }, 'will be said later');
+    if (error.kind !== 'cancelled')
+      this.#log.warn({ outbox: row.id, kind: error.kind, why: error.message, waitMs }, 'will be said later');
   }
 
   #waitOf(row: OutboxRow, { kind, retryAfterMs }: OpsError): number {

@@ -76,14 +76,9 @@ export class RoomStates {
       stateOf(this.#request, room, 'm.room.encryption'),
       stateOf(this.#request, room, 'm.room.history_visibility'),
     ]);
-    // Somebody may have emptied the state event: a room once encrypted stays so.
-    const { algorithm, rotation_period_ms: period, rotation_period_msgs: messages } = encryption ?? {};
-    if (typeof algorithm === 'string' && algorithm !== 'm.megolm.v1.aes-sha2') {
-      throw new OpsError(
-        'misconfigured',
-        `The room ${room} is encrypted with ${algorithm}, which the bot does not know.`,
-      );
-    }
+    // Somebody may have emptied the state event, or named another algorithm: a room once encrypted stays so, and people's
+    // clients go on with the one that they know.
+    const { rotation_period_ms: period, rotation_period_msgs: messages } = encryption ?? {};
     return {
       visibility: visibilities[String(history?.['history_visibility'])] ?? HistoryVisibility.Shared,
       rotationPeriodMs: between(period, 60_000, weekMs),

@@ -176,6 +176,25 @@ test('encrypted events of any shape: each waits or is left alone, and what comes
   expect(taken.filter(({ proof }) => proof === 'signed-device')).toHaveLength(1);
 });
 
+test('an encryption rule that nobody can follow silences nobody', async () => {
+  const peer = await KeyPeer.login(world.server, alice, 'PHONE');
+  await world.start();
+  const rules = [
+    { algorithm: 'm.evil' },
+    { algorithm: 5, rotation_period_ms: 'x', rotation_period_msgs: -5 },
+    { rotation_period_ms: -1, rotation_period_msgs: 0 },
+    { rotation_period_ms: 2 ** 52, rotation_period_msgs: 1e300 },
+  ];
+  for (const [n, rule] of rules.entries()) {
+    world.server.setState('m.room.encryption', rule);
+    await world.once();
+    await world.send(`rule ${n}`);
+    await world.send(`still rule ${n}`);
+  }
+  await peer.sync();
+  expect(peer.texts()).toEqual(rules.flatMap((_, n) => [`rule ${n}`, `still rule ${n}`]));
+});
+
 test('a member whose id the crypto library does not take: the others are spoken to', async () => {
   const peer = await KeyPeer.login(world.server, alice, 'PHONE');
   await world.start();
