@@ -36,7 +36,8 @@ let world: OpsRoom;
 let people: Newcomer[];
 let bot: BotProcess;
 beforeAll(async () => {
-  world = await OpsRoom.open({ parts: ['synapse', 'livekit'] });
+  // More changes of one person than anybody makes in an hour.
+  world = await OpsRoom.open({ parts: ['synapse', 'livekit'], settings: { limits: { perHour: 1000 } } });
   await world.stack.livekit;
   people = await makeNewcomers(
     world,
