@@ -58,6 +58,17 @@ const answersTo = (command: string): Said[] =>
     ({ sender, root, edits }) => sender === world.bot && root === command && edits === undefined,
   );
 
+/** Where a command without an answer got stuck. */
+function traceOf(command: string): unknown {
+  using memory = new BotMemory(world.dataDir);
+  return {
+    command,
+    heard: world.room.events.filter(({ id, root }) => id === command || root === command),
+    inbox: memory.all('SELECT id, state, proof, late_ms, body FROM inbox WHERE key = ?', command),
+    outbox: memory.all('SELECT id, state, attempts, event_id, error FROM outbox WHERE in_reply_to = ?', command),
+  };
+}
+
 /** Bot and keys: one device, as the people's clients see it. */
 const device = async (): Promise<string> =>
   JSON.stringify(await world.sealed.peer('alice').ask('devices', { user: world.bot }));
@@ -131,7 +142,9 @@ test(
       for (const who of people) await line(who, '!ping');
       bot = await world.spawnBot();
     }
-    await Promise.all(commands.map((command) => world.answer(command, 120_000)));
+    const stuck: string[] = [];
+    await Promise.all(commands.map((each) => world.answer(each, 120_000).catch(() => void stuck.push(each))));
+    expect(stuck.map(traceOf)).toEqual([]);
     await expect.poll(pending, { timeout: 60_000, interval: 100 }).toBe(0);
     const last = await world.ask('alice', '!ping');
     console.log(
