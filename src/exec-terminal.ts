@@ -24,14 +24,21 @@ export class ShellTerminal implements Terminal, Disposable {
     this.say(`  npm start -- approve --settings FILE ${code}\nWaiting; Ctrl-C ends only the waiting.`);
   }
 
-  /** Anything but a yes is a no; the end of the input is none. */
+  /** Anything but a yes is a no, and so is the end of the input. */
   confirm(): Promise<boolean | undefined> {
     this.#lines ??= createInterface({ input: this.#input });
     this.#output.write('\nDo it? (y/N) ');
     const lines = this.#lines;
     return new Promise((resolve) => {
-      lines.once('line', (line) => resolve(/^\s*(y|yes)\s*$/i.test(line)));
-      lines.once('close', () => resolve(false));
+      const ended = (): void => {
+        this.say('Nobody can answer here: the input has ended. That is a no.');
+        resolve(false);
+      };
+      lines.once('close', ended);
+      lines.once('line', (line) => {
+        lines.off('close', ended);
+        resolve(/^\s*(y|yes)\s*$/i.test(line));
+      });
     });
   }
 

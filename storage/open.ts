@@ -10,6 +10,7 @@ import type { Scrubber } from '#domain/scrubber.ts';
 import { newAuditKey, openAuditKey } from './audit-key.ts';
 import { Ballast } from './ballast.ts';
 import { Inspector } from './inspect.ts';
+import { holdLock } from './instance-lock.ts';
 import { SqliteLedger } from './ledger.ts';
 import { migrate } from './migrate.ts';
 import { SqliteOperators } from './operators.ts';
@@ -44,9 +45,7 @@ export type StorageOptions = {
 };
 
 /**
- * Opens the bot's memory, made when missing. `:memory:` for tests. The instance lock is a tiny database beside it held
- * under `BEGIN EXCLUSIVE`, so it ends with the process and the main file stays readable by others. Throws `held`
- * or `misconfigured`.
+ * Opens the bot's memory, made when missing. `:memory:` for tests. Throws `held` or `misconfigured`.
  */
 export function openStorage(options: StorageOptions): Storage {
   const { file, scrubber } = options;
@@ -54,7 +53,7 @@ export function openStorage(options: StorageOptions): Storage {
   try {
     if (file !== ':memory:') {
       mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-      const lock = holdLock(join(dirname(file), 'instance.lock'));
+      const lock = holdLock(dirname(file), options.now?.());
       stack.defer(() => lock.close());
       makePrivate(file);
     }
@@ -129,19 +128,4 @@ function unopened(error: unknown, file: string): unknown {
       : 'Look at the disk and the rights of dataDir; nothing was changed.',
     cause: error,
   });
-}
-
-function holdLock(file: string): Database.Database {
-  const lock = new Database(file, { timeout: 0 });
-  try {
-    lock.exec('BEGIN EXCLUSIVE; CREATE TABLE IF NOT EXISTS holder (pid INTEGER)');
-    return lock;
-  } catch (error) {
-    lock.close();
-    if ((error as { code?: string }).code !== 'SQLITE_BUSY') throw error;
-    throw new OpsError('held', `Another Opsroom is running on ${dirname(file)}.`, {
-      hint: 'Stop that one first, or give this one a dataDir of its own.',
-      cause: error,
-    });
-  }
 }

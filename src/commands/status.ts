@@ -61,7 +61,10 @@ export default defineQuery({
       ]);
     if (bot.off.length > 0) rows.push(['Off', bot.off.map(({ part }) => part).join(', ')]);
     return {
-      title: (closed ? 'Safe mode: nothing is changed. ' : '') + alarm + healthLine(findings),
+      title:
+        (closed ? 'Safe mode: nothing is changed. ' : '') +
+        alarm +
+        healthLine(findings, alarm === '' ? 'All well' : 'Otherwise well'),
       verdict: closed || critical > 0 ? 'critical' : verdictOf(findings),
       blocks: [{ kind: 'list', items: rows.map(([what, line]): Line => [{ bold: `${what}: ` }, line].flat()) }],
       offers: [

@@ -20,12 +20,12 @@ export function verdictOf(findings: readonly Finding[]): Verdict {
 const brief = ({ title, value }: Finding): string => `${title} ${value}`;
 
 /** The answer in one line: `1 critical: sync latency 7.2 s. 2 unknown.` */
-export function healthLine(findings: readonly Finding[]): string {
+export function healthLine(findings: readonly Finding[], well = 'All well'): string {
   const bad = troubled(findings);
   const judged = findings.filter((finding) => finding.verdict === 'ok').length;
   if (bad.length === 0) {
     if (judged === 0) return 'Unknown: nothing has been read yet.';
-    return `All well: ${judged} ${judged === 1 ? 'reading' : 'readings, all'} within limits.`;
+    return `${well}: ${judged} ${judged === 1 ? 'reading' : 'readings, all'} within limits.`;
   }
   return trouble
     .flatMap((verdict) => {

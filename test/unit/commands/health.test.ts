@@ -133,6 +133,14 @@ test('status begins with the verdict, then the bot itself', async () => {
   ]);
 });
 
+test('status says what is critical first, and only then that the rest is well', async () => {
+  const incidents = { onDuty: () => [], list: () => [{ severity: 'critical' }, { severity: 'critical' }] };
+  const ports = { ...healthOf([free]), switches: { paused: () => undefined }, incidents };
+  const reply = await ask(status, {}, ports);
+  expect(reply.title).toBe('2 critical alerts open. Otherwise well: 1 reading within limits.');
+  expect(reply.verdict).toBe('critical');
+});
+
 test('status stands when parts are off or do not answer', async () => {
   const ports = { ...healthOf([free]), switches: { paused: () => undefined } };
   expect(lists(await ask(status, {}, ports))).toHaveLength(2);

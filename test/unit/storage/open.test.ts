@@ -1,5 +1,5 @@
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -28,10 +28,13 @@ describe('opening', () => {
     expect(again.ledger.reserve('outbox')).toBe(id);
   });
 
-  test('A4 a second one is told that the first holds it, and harms nothing', () => {
-    using first = openStorage({ file: file() });
+  test('A6 a second one is told that the first holds it, and harms nothing', () => {
+    using first = openStorage({ file: file(), now: () => Date.UTC(2026, 0, 2, 3, 4, 5) });
     expect(() => openStorage({ file: file() })).toThrow(
-      expect.objectContaining({ kind: 'held', message: expect.stringContaining(join(folder, 'data')) as string }),
+      expect.objectContaining({
+        kind: 'held',
+        message: `Another Opsroom is running on ${join(folder, 'data')}: process ${process.pid} on ${hostname()}, since 2026-01-02T03:04:05.000Z.`,
+      }),
     );
     first.ledger.commit({ at: 1, switches: [{ name: 'x', value: 1 }] });
     expect(first.ledger.switch('x')).toBe(1);
