@@ -96,6 +96,36 @@ describe('the chain under its seals', () => {
     expect(verifyAudit(whole, { seals })).toMatchObject({ ok: false, seq: 10 });
   });
 
+  test.each([
+    [
+      'not the key’s own',
+      whole,
+      [sealOf(whole[19]!, newKey())],
+      20,
+      'its seal was not signed by the key of this record',
+    ],
+    ['no seal at all', whole, [{ note: 'x\n12\n' }], 12, 'its seal was not signed by the key of this record'],
+    ['that and no number', whole, [{ note: 'nothing' }], 0, 'its seal was not signed by the key of this record'],
+    [
+      'sealed twice',
+      whole,
+      [...seals, sealOf(chain(length, 5)[19]!)],
+      20,
+      'two seals say different things of it: it was written twice',
+    ],
+    ['made anew', chain(length, 12), seals, 11, 'it is not what was sealed (or another up to 20)'],
+    [
+      'changed right behind a seal',
+      chain(11, 11),
+      [sealOf(whole[9]!), sealOf(whole[10]!)],
+      11,
+      'it is not what was sealed',
+    ],
+    ['cut', whole.slice(0, 15), seals, 16, 'the record ends before it, and 20 rows were sealed'],
+  ])('says what is wrong: %s', (_, rows, notes, seq, why) => {
+    expect(verifyAudit(rows, { seals: notes, key })).toEqual({ ok: false, seq, why });
+  });
+
   test('a walk from a row that was good before sees the rest as the whole walk does', () => {
     const from = { seq: 15, hash: whole[14]!.hash };
     const rest = whole.slice(15);

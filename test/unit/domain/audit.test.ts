@@ -95,6 +95,15 @@ describe('the chain', () => {
     );
   });
 
+  test.each([
+    ['a row is missing', whole.toSpliced(4, 1), 5],
+    ['its detail was changed', edit(4, { detail: { n: 'forged' } }), 5],
+    ['it was changed', edit(4, { outcome: 'refused' }), 5],
+    ['it does not follow the row before it', edit(4, { prev: 'f'.repeat(64) }), 5],
+  ])('says what is wrong: %s', (why, rows, seq) => {
+    expect(verifyAudit(rows)).toEqual({ ok: false, seq, why });
+  });
+
   test('a detail may be forgotten, any and all of them', () => {
     fc.assert(
       fc.property(fc.subarray([...whole.keys()]), (gone) => {
