@@ -15,66 +15,68 @@ import type { Scrubber } from '#domain/scrubber.ts';
 import { Secret } from '#domain/secret.ts';
 import { duration, filePath, hostAndPort, timeZone } from '#domain/setting.ts';
 import { explainIssues, type SettingPath, type SettingProblem, showPath } from '#engine/settings-text.ts';
-import { approvals, backups, limits, onCall, people, reports, roles, rules } from '#engine/settings.ts';
+import { approvals, backups, limits, onCall, people, reports, roles, rules, botIsNobody } from '#engine/settings.ts';
 
-const schema = z.strictObject({
-  dataDir: filePath()
-    .default('./.data')
-    .describe("Where the bot keeps its memory. Relative paths are relative to this file's directory."),
-  timezone: timeZone().prefault('UTC').meta({
-    description: 'Zone of schedules, reports and shown times.',
-    example: 'Europe/Berlin',
-  }),
-  prefix: z
-    .string({ error: 'must be a sign such as "!"' })
-    .regex(/^[^\sA-Za-z0-9@#<]{1,3}$/, 'must be one to three signs such as "!", no letters, digits, @, # or <')
-    .default('!')
-    .describe('What a command begins with.'),
-  matrix,
-  people,
-  roles,
-  shell,
-  approvals,
-  limits,
-  synapse,
-  livekit: livekit.optional(),
-  roster: roster.optional(),
-  postgres: postgres.optional(),
-  backups: backups.optional(),
-  http: http.optional(),
-  alerts: z
-    .strictObject({
-      ...hooks,
-      ...sources,
-      fallback: z
-        .array(fallbackWay, { error: 'must be a list of ways, such as - webhook: { url: … }' })
-        .default([])
-        .describe('How pages go out while the room cannot be reached, best first.'),
-      fallbackAfter: duration()
-        .refine((ms) => ms >= 5000 && ms <= 90_000, 'must be from 5s to 90s')
-        .prefault('60s')
-        .describe('How long a page waits for the room before it goes out another way.'),
-      rules,
-    })
-    .prefault({})
-    .describe('Alerts from outside and the limits of the checks.'),
-  onCall,
-  reports,
-  disks: z
-    .array(filePath(), { error: 'must be a list of paths' })
-    .default([])
-    .meta({
-      description: 'Further file systems to watch; those of dataDir and backups.directory always are.',
-      example: ['/var/lib/postgresql'],
+const schema = z
+  .strictObject({
+    dataDir: filePath()
+      .default('./.data')
+      .describe("Where the bot keeps its memory. Relative paths are relative to this file's directory."),
+    timezone: timeZone().prefault('UTC').meta({
+      description: 'Zone of schedules, reports and shown times.',
+      example: 'Europe/Berlin',
     }),
-  certificates: z
-    .array(hostAndPort(), { error: 'must be a list of host:port' })
-    .default([])
-    .meta({
-      description: 'Further TLS servers whose certificates are watched; those of https addresses above always are.',
-      example: ['chat.example.org:443'],
-    }),
-});
+    prefix: z
+      .string({ error: 'must be a sign such as "!"' })
+      .regex(/^[^\sA-Za-z0-9@#<]{1,3}$/, 'must be one to three signs such as "!", no letters, digits, @, # or <')
+      .default('!')
+      .describe('What a command begins with.'),
+    matrix,
+    people,
+    roles,
+    shell,
+    approvals,
+    limits,
+    synapse,
+    livekit: livekit.optional(),
+    roster: roster.optional(),
+    postgres: postgres.optional(),
+    backups: backups.optional(),
+    http: http.optional(),
+    alerts: z
+      .strictObject({
+        ...hooks,
+        ...sources,
+        fallback: z
+          .array(fallbackWay, { error: 'must be a list of ways, such as - webhook: { url: … }' })
+          .default([])
+          .describe('How pages go out while the room cannot be reached, best first.'),
+        fallbackAfter: duration()
+          .refine((ms) => ms >= 5000 && ms <= 90_000, 'must be from 5s to 90s')
+          .prefault('60s')
+          .describe('How long a page waits for the room before it goes out another way.'),
+        rules,
+      })
+      .prefault({})
+      .describe('Alerts from outside and the limits of the checks.'),
+    onCall,
+    reports,
+    disks: z
+      .array(filePath(), { error: 'must be a list of paths' })
+      .default([])
+      .meta({
+        description: 'Further file systems to watch; those of dataDir and backups.directory always are.',
+        example: ['/var/lib/postgresql'],
+      }),
+    certificates: z
+      .array(hostAndPort(), { error: 'must be a list of host:port' })
+      .default([])
+      .meta({
+        description: 'Further TLS servers whose certificates are watched; those of https addresses above always are.',
+        example: ['chat.example.org:443'],
+      }),
+  })
+  .superRefine(botIsNobody);
 
 /** All that an operator decides, checked, with paths made absolute and secrets read. */
 export type Settings = z.infer<typeof schema>;

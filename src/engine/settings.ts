@@ -48,6 +48,17 @@ export const people = some(
     ],
   });
 
+type Accounts = { matrix: { userId: UserId }; people: readonly { user: UserId; aka: readonly UserId[] }[] };
+
+/** The bot's account is no person's: it would be its own second person, and nobody's commands would be heard from it. */
+export function botIsNobody({ matrix, people: listed }: Accounts, context: z.RefinementCtx): void {
+  for (const [at, { user, aka }] of listed.entries()) {
+    if (![user, ...aka].includes(matrix.userId)) continue;
+    const message = `names ${matrix.userId}, which is the bot's own account (matrix.userId)`;
+    context.addIssue({ code: 'custom', message, path: ['people', at] });
+  }
+}
+
 // Time for a tap on a phone, and for everybody in the room to say no where silence is a yes.
 const leastAnswerMs = 5000;
 const leastAloneMs = 5 * 60_000;

@@ -127,6 +127,12 @@ disks: [/srv, media]
     expect(settings.alerts.rules['pool']?.off).toBe(true);
   });
 
+  it('refuses the bot as a person, under whichever of their accounts', () => {
+    const said = /people.*names @opsroom:example\.org, which is the bot's own account/;
+    expect(() => load(least.replace('user: "@alice:', 'user: "@opsroom:'))).toThrow(said);
+    expect(() => load(least.replace('role: owner', 'role: owner, aka: ["@opsroom:example.org"]'))).toThrow(said);
+  });
+
   it('takes a secret from a file, without the line end', () => {
     const text = least.replace('accessToken: { env: TOKEN }', 'accessToken: { file: ./secrets/token }');
     const settings = load(text, { '/etc/opsroom/secrets/token': { text: 'abc\n', mode: 0o600 } });
