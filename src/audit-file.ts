@@ -1,3 +1,4 @@
+import { counted } from '#domain/counted.ts';
 import { createPublicKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -33,7 +34,9 @@ export function verifyAuditFile(argv: string[], output: Output): number {
     return 1;
   }
   const forgotten = verdict.forgotten > 0 ? ` ${verdict.forgotten} without detail (erased).` : '';
-  output.write(`${verdict.rows} entries, none changed, of ${made}.${forgotten} Head ${verdict.head}.\n`);
+  output.write(
+    `${counted(verdict.rows, 'entry', 'entries')}, none changed, of ${made}.${forgotten} Head ${verdict.head}.\n`,
+  );
   output.write(
     pinned
       ? `Signed by the key you named, ${fingerprint}.\n`

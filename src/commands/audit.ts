@@ -1,3 +1,4 @@
+import { counted } from '#domain/counted.ts';
 import { type Act, actsOf, votersOf } from '#domain/audit-log.ts';
 import type { Line } from '#domain/messages.ts';
 import { formatMoment } from '#domain/moment.ts';
@@ -33,7 +34,7 @@ export default defineQuery({
           : 'none new since the last look';
     return {
       title: verdict.ok
-        ? `${verdict.rows} entries, ${whole}, ${verdict.sealedTo > 0 ? `signed up to ${verdict.sealedTo}` : 'not signed yet (every 10 min)'}.`
+        ? `${counted(verdict.rows, 'entry', 'entries')}, ${whole}, ${verdict.sealedTo > 0 ? `signed up to ${verdict.sealedTo}` : 'not signed yet (every 10 min)'}.`
         : `The record was changed: entry ${verdict.seq}: ${verdict.why}.`,
       verdict: verdict.ok ? 'ok' : 'critical',
       blocks:

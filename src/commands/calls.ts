@@ -1,3 +1,4 @@
+import { counted } from '#domain/counted.ts';
 import { ago } from '#domain/duration.ts';
 import { callRoomName } from '#domain/calls.ts';
 import type { Rooms } from '#domain/rooms.ts';
@@ -51,7 +52,7 @@ export default defineQuery({
       title:
         running.length === 0
           ? 'No call is running.'
-          : `${running.length} call${running.length === 1 ? '' : 's'}, ${people} participants.`,
+          : `${counted(running.length, 'call')}, ${counted(people, 'participant')}.`,
       blocks: [
         ...(running.length === 0
           ? []

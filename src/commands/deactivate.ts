@@ -1,3 +1,4 @@
+import { counted } from '#domain/counted.ts';
 import type { UserId } from '#domain/accounts.ts';
 import { OpsError } from '#domain/errors.ts';
 import { Flag, User, z } from '#engine/args.ts';
@@ -9,8 +10,6 @@ import { snapshot, suspendThere, whereabouts, takeFromProjects } from '#procedur
 const pollMs = 1000;
 // Synapse leaves rooms in the background, some 160 ms each.
 const leaveTimeoutMs = 300_000;
-
-const many = (n: number, one: string): string => `${n} ${one}${n === 1 ? '' : 's'}`;
 
 export default defineChange({
   summary: 'Close an account for good. Two people.',
@@ -73,7 +72,7 @@ export default defineChange({
         kind: 'list',
         items: [
           `who: ${facts.account.displayName ?? 'no name'}${facts.account.admin ? ', server admin' : ''}`,
-          `out of ${many(facts.rooms, 'room')}${facts.alone > 0 ? ` (${facts.alone} with nobody else inside: lost)` : ''}, ${many(facts.devices, 'session')} ended`,
+          `out of ${counted(facts.rooms, 'room')}${facts.alone > 0 ? ` (${facts.alone} with nobody else inside: lost)` : ''}, ${counted(facts.devices, 'session')} ended`,
           `application: ${facts.application}`,
           'lost for good: sessions, encryption keys and key backup, account data, e-mail bindings',
           plan.erase

@@ -1,3 +1,4 @@
+import { counted } from '#domain/counted.ts';
 import { randomBytes } from 'node:crypto';
 import type { Accounts, Puppet, UserId } from '#domain/accounts.ts';
 import { type CallServer, isIdentityOf } from '#domain/calls.ts';
@@ -20,7 +21,6 @@ import {
 } from '#procedures/take-out.ts';
 
 const leaveParallel = 8;
-const many = (n: number, one: string): string => `${n} ${one}${n === 1 ? '' : 's'}`;
 
 export default defineChange({
   summary: 'Take someone out of chat and calls at once.',
@@ -112,14 +112,14 @@ export default defineChange({
     const items: Line[] = [
       who,
       ...(already.length > 0 ? [`already: ${already.join(' and ')}; what is left:`] : []),
-      `chat: ${many(facts.devices, 'session')} ended, out of ${many(facts.rooms, 'room')}`,
+      `chat: ${counted(facts.devices, 'session')} ended, out of ${counted(facts.rooms, 'room')}`,
       calls,
       app,
       `why: ${plan.reason}`,
     ];
     if (facts.alone.length > 0) {
       items.push(
-        `left alone: ${many(facts.alone.length, 'room')} with nobody else in it, which nobody could enter again`,
+        `left alone: ${counted(facts.alone.length, 'room')} with nobody else in it, which nobody could enter again`,
       );
     }
     return {
@@ -189,8 +189,8 @@ export default defineChange({
     await run.attempt('prove', () => proveOut(user, accounts, taken?.alone ?? []));
     await run.step('lock', () => accounts.setLocked(user, true));
 
-    run.say(`${many(devices, 'session')} ended`);
-    run.say(`out of ${rooms.length - left.failed.length} of ${many(rooms.length, 'room')}`);
+    run.say(`${counted(devices, 'session')} ended`);
+    run.say(`out of ${rooms.length - left.failed.length} of ${counted(rooms.length, 'room')}`);
     if (thrownOut !== undefined)
       run.say(
         thrownOut > 0 ? 'thrown out of the call, and kept out for 2 h' : 'was in no call; kept out of calls for 2 h',
@@ -241,5 +241,5 @@ async function proveOut(user: UserId, accounts: Accounts, alone: readonly string
   const left = [...(await accounts.memberships(user))]
     .filter(([room, membership]) => ['join', 'invite', 'knock'].includes(membership) && !alone.includes(room))
     .map(([room]) => room);
-  if (left.length > 0) throw new OpsError('conflict', `${user} is still in ${many(left.length, 'room')}.`);
+  if (left.length > 0) throw new OpsError('conflict', `${user} is still in ${counted(left.length, 'room')}.`);
 }

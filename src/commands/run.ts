@@ -18,7 +18,7 @@ export default defineQuery({
     if (!found) throw new OpsError('notFound', `There is no run ${runName(id)}.`, { hint: '!runs lists the latest.' });
     return found;
   },
-  view: ({ run, steps }, _args, { bot }) => ({
+  view: ({ run, steps, titles }, _args, { bot }) => ({
     title: [
       `${runName(run.id)} ${run.command}: `,
       { bold: run.state },
@@ -43,7 +43,7 @@ export default defineQuery({
               kind: 'table' as const,
               head: ['step', 'state', 'tries', 'note'],
               rows: steps.map((step) => [
-                step.key,
+                titles[step.key] ?? step.key,
                 step.total === undefined ? step.state : `${step.state} ${step.cursor}/${step.total}`,
                 String(step.attempt),
                 step.error ?? '',

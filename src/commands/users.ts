@@ -1,3 +1,4 @@
+import { counted } from '#domain/counted.ts';
 import { ago } from '#domain/duration.ts';
 import { Count, Flag, Words, z } from '#engine/args.ts';
 import { defineQuery } from '#engine/command.ts';
@@ -33,7 +34,7 @@ export default defineQuery({
       return { title: page > 1 ? `There is no page ${page}: ${total} accounts in all.` : 'No account matches.' };
     const from = (page - 1) * pageSize + 1;
     return {
-      title: `${total} account${total === 1 ? '' : 's'}${total > accounts.length ? `, ${from} to ${from + accounts.length - 1}` : ''}:`,
+      title: `${counted(total, 'account')}${total > accounts.length ? `, ${from} to ${from + accounts.length - 1}` : ''}:`,
       blocks: [
         {
           kind: 'table',

@@ -24,7 +24,8 @@ export type Asked = { user: UserId; proof: Proof; room: RoomId | undefined; thre
 
 /** Runs as commands see them; the engine implements it. */
 export interface Runs {
-  find(id: number): { run: Run; steps: Step[] } | undefined;
+  /** `titles`: what its steps are called, by their keys. */
+  find(id: number): { run: Run; steps: Step[]; titles: { [key: string]: string } } | undefined;
   recent(filter: { limit: number; open?: boolean }): Run[];
   /** Asks a run to stop at its next step, or ends a waiting one. Throws `conflict` when it has ended. */
   cancel(id: number, by: UserId): Run;

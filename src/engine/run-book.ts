@@ -1,7 +1,7 @@
 import type { UserId } from '#domain/accounts.ts';
 import type { Asked, Runs } from '#domain/bot.ts';
 import { OpsError } from '#domain/errors.ts';
-import { openRunStates, type Run, runName, type Step } from '#domain/runs.ts';
+import { openRunStates, type Run, runName } from '#domain/runs.ts';
 import type { House } from './house.ts';
 import { findRun, resumeRun } from './resume-run.ts';
 import type { Runner } from './runner.ts';
@@ -16,9 +16,13 @@ export class RunBook implements Runs {
     this.#runner = runner;
   }
 
-  find(id: number): { run: Run; steps: Step[] } | undefined {
+  find(id: number): ReturnType<Runs['find']> {
     const run = this.#house.ledger.run(id);
-    return run && { run, steps: this.#house.ledger.steps(id) };
+    if (run === undefined) return undefined;
+    const command = this.#house.catalogue.command(run.command);
+    const declared = Object.entries(command?.kind === 'change' ? command.steps : {});
+    const titles = Object.fromEntries(declared.map(([key, { title }]) => [key, title]));
+    return { run, steps: this.#house.ledger.steps(id), titles };
   }
 
   recent(filter: { limit: number; open?: boolean }): Run[] {

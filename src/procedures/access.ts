@@ -1,3 +1,4 @@
+import { counted } from '#domain/counted.ts';
 import type { Account, UserId } from '#domain/accounts.ts';
 import { asOpsError } from '#domain/errors.ts';
 import type { Roster, RosterStatus } from '#domain/roster.ts';
@@ -55,7 +56,7 @@ export async function inApplication(
     const person = await roster.findByMatrix(user);
     if (person === undefined) return { said: 'they are not known there', left: false };
     const { projects } = await roster.snapshot(person.id);
-    const count = `${projects.length} project${projects.length === 1 ? '' : 's'}`;
+    const count = counted(projects.length, 'project');
     const left = person.status !== 'suspended' || projects.length > 0;
     return { said: left ? `${person.rawStatus} → suspended, ${count} taken` : `${person.rawStatus} already`, left };
   } catch (error) {

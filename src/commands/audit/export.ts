@@ -1,3 +1,4 @@
+import { counted } from '#domain/counted.ts';
 import { none } from '#engine/args.ts';
 import { defineQuery } from '#engine/command.ts';
 
@@ -10,8 +11,8 @@ export default defineQuery({
   answer: (_args, { audit }, { user }) => audit.export(user),
   view: ({ path, rows, fingerprint, verdict }) => ({
     title: verdict.ok
-      ? `${rows} entries are in a file on the bot’s machine.`
-      : `${rows} entries are in a file, but the record was changed: entry ${verdict.seq}: ${verdict.why}.`,
+      ? `${counted(rows, 'entry is', 'entries are')} in a file on the bot’s machine.`
+      : `${counted(rows, 'entry is', 'entries are')} in a file, but the record was changed: entry ${verdict.seq}: ${verdict.why}.`,
     verdict: verdict.ok ? 'ok' : 'critical',
     blocks: [
       {

@@ -1,3 +1,4 @@
+import { counted } from '#domain/counted.ts';
 import { Flag, z } from '#engine/args.ts';
 import { defineQuery } from '#engine/command.ts';
 
@@ -28,10 +29,10 @@ export default defineQuery({
     return {
       title:
         since === 0
-          ? `${verdict.rows} entries, none changed.`
+          ? `${counted(verdict.rows, 'entry', 'entries')}, none changed.`
           : fresh
             ? `Entries ${since + 1} to ${verdict.rows}: none changed.`
-            : `${verdict.rows} entries, none new since the last look.`,
+            : `${counted(verdict.rows, 'entry', 'entries')}, none new since the last look.`,
       verdict: 'ok',
       blocks: [
         {

@@ -1,3 +1,4 @@
+import { counted } from '#domain/counted.ts';
 import { type BackupSet, totalRows } from '#domain/backups.ts';
 import { ago, formatBytes } from '#domain/duration.ts';
 import type { Block, Line, Reply } from '#domain/messages.ts';
@@ -57,7 +58,7 @@ function title(sets: readonly BackupSet[], damaged: number, now: number): Line {
   const verified = sets.find((set) => set.verification?.ok);
   const proved =
     verified === undefined ? 'none verified' : `the last verified one ${ago(verified.manifest.endedAt, now)}`;
-  return `${sets.length} backup${sets.length === 1 ? '' : 's'}, the newest ${ago(newest.manifest.endedAt, now)}, ${proved}.`;
+  return `${counted(sets.length, 'backup')}, the newest ${ago(newest.manifest.endedAt, now)}, ${proved}.`;
 }
 
 function verdict(sets: readonly BackupSet[], damaged: number): 'ok' | 'warning' | 'critical' {

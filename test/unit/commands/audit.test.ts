@@ -97,6 +97,12 @@ test('!run shows the plan field by field', () => {
     ['taken: ', { code: 'none' }],
   ]);
   expect(JSON.stringify(planLines({ rooms: Array.from({ length: 30 }, (_, n) => n) }))).toContain(' and 20 more');
-  const view = runCommand.view({ run: someRun(1), steps: [] }, { id: 'r1' }, { bot } as never);
-  expect(JSON.stringify(view)).not.toContain('{\\"');
+  const step = { run: 1, attempt: 1, state: 'done' as const, cursor: 0, total: undefined, kept: undefined };
+  const steps = ['prove', 'gone'].map((key) => ({ ...step, key, error: undefined, begunAt: 1, endedAt: 2 }));
+  const shown = { run: someRun(1), steps, titles: { prove: 'prove that nothing is left' } };
+  const view = JSON.stringify(runCommand.view(shown, { id: 'r1' }, { bot } as never));
+  expect(view).not.toContain('{\\"');
+  expect(view).toContain('["prove that nothing is left","done","1",""]');
+  // Of an older version of the bot.
+  expect(view).toContain('["gone","done","1",""]');
 });

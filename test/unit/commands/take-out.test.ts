@@ -467,7 +467,7 @@ describe('the rest of the house’s own words', () => {
     const place = new Place();
     await using house = place.house;
     await house.say('carol', '!disable mallory spam');
-    expect((await house.say('bob', '!audit')).join()).toContain('🟢 1 entries, none changed');
+    expect((await house.say('bob', '!audit')).join()).toContain('🟢 1 entry, none changed');
   });
 
   test('somebody else’s run is stopped by an admin only', async () => {
