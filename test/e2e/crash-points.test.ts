@@ -7,8 +7,7 @@ import disable from '#commands/disable.ts';
 import type { ChangeCommand } from '#engine/command.ts';
 import { BotMemory } from '#test/fixtures/bot-memory.ts';
 import { BotProcess } from '#test/fixtures/bot-process.ts';
-import { makeNewcomers, type Newcomer } from '#test/fixtures/newcomers.ts';
-import { account, application, insideRooms, whoami } from '#test/fixtures/server-state.ts';
+import { makeNewcomers, type Newcomer, standing, takenOut } from '#test/fixtures/newcomers.ts';
 import { installMs, OpsRoom } from '#test/ops-room.ts';
 
 // Killed at the steps of three changes on real parts: in CI before one step and after the next, in the soak at all.
@@ -95,16 +94,7 @@ test(
       );
       want('the chain', memory.verifyAudit().ok, true);
       want('locks', memory.count('locks'), 0);
-      if (cut.command === 'disable') {
-        want('the account', await account(world, person.userId), { locked: true, suspended: true, deactivated: false });
-        want('the token', await whoami(world.url, person.token), 401);
-        want('rooms', await insideRooms(world, person.userId), person.alone);
-        want('the application', await application(world, person.applicationId), {
-          status: 'SUSPENDED',
-          projects: [],
-          credentials: 0,
-        });
-      }
+      if (cut.command === 'disable') want('what is left', await standing(world, person), takenOut(person));
       if (cut.command === 'backup now') want('sets made', (await sets()) - setsBefore, 1);
       if (interrupted) want('what it offers', end.body.includes('!run continue r'), true);
     }

@@ -3,8 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import disable from '#commands/disable.ts';
 import { BotMemory } from '#test/fixtures/bot-memory.ts';
 import type { BotProcess } from '#test/fixtures/bot-process.ts';
-import { makeNewcomers, type Newcomer } from '#test/fixtures/newcomers.ts';
-import { account, application, insideRooms, whoami } from '#test/fixtures/server-state.ts';
+import { makeNewcomers, type Newcomer, standing, takenOut } from '#test/fixtures/newcomers.ts';
 import { installMs, OpsRoom } from '#test/ops-room.ts';
 
 // SIGKILL at a random moment of a disable: after the restart it ends, once.
@@ -88,14 +87,7 @@ async function faults(command: string, person: Newcomer): Promise<string[]> {
   );
   want('the chain', memory.verifyAudit().ok, true);
   want('locks', memory.count('locks WHERE run = ?', run), 0);
-  want('the account', await account(world, person.userId), { locked: true, suspended: true, deactivated: false });
-  want('the token', await whoami(world.url, person.token), 401);
-  want('rooms', await insideRooms(world, person.userId), person.alone);
-  want('the application', await application(world, person.applicationId), {
-    status: 'SUSPENDED',
-    projects: [],
-    credentials: 0,
-  });
+  want('what is left', await standing(world, person), takenOut(person));
   const said = world.room.events.filter(({ sender, root }) => sender === world.bot && root === command);
   want('questions', said.filter(({ mark }) => mark?.kind === 'prompt').length, 1);
   want(

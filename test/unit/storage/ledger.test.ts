@@ -11,38 +11,16 @@ import { migrate } from '#storage/migrate.ts';
 import { openStorage, type Storage } from '#storage/open.ts';
 import { openTables } from '#storage/tables.ts';
 import { idOf, opsRoom } from '#test/fakes/house.ts';
+import { inboxItem as item } from '#test/fixtures/inbox-items.ts';
 import { row } from '#test/fixtures/outbox-rows.ts';
+import { someRun } from '#test/fixtures/some-run.ts';
 
 let storage: Storage;
 beforeEach(() => void (storage = openStorage({ file: ':memory:' })));
 afterEach(() => storage[Symbol.dispose]());
 
-const run = (id: number, set: Partial<Run> = {}): Run => ({
-  id,
-  rev: 1,
-  site: 'default',
-  key: `$${id}`,
-  actor: idOf('alice'),
-  proof: 'clear',
-  command: 'disable',
-  args: { user: 'mallory', soft: false },
-  shape: 'abc',
-  plan: { z: 1, a: ['é', null] },
-  planHash: 'f00',
-  touches: { users: [{ user: idOf('mallory'), admin: false }] },
-  state: 'waiting',
-  reason: undefined,
-  where: { room: opsRoom, thread: undefined, event: '$1' },
-  undoOf: undefined,
-  breakGlass: undefined,
-  message: undefined,
-  madeAt: 1,
-  deadlineAt: undefined,
-  begunAt: undefined,
-  endedAt: undefined,
-  build: '1',
-  ...set,
-});
+const run = (id: number, set: Partial<Run> = {}): Run =>
+  someRun(id, { plan: { z: 1, a: ['é', null] }, where: { room: opsRoom, thread: undefined, event: '$1' }, ...set });
 const prompt = (id: number, set: Partial<Prompt> = {}): Prompt => ({
   id,
   rev: 1,
@@ -71,20 +49,6 @@ const step = (key: string, set: Partial<Step> = {}): Step => ({
   error: undefined,
   begunAt: 1,
   endedAt: undefined,
-  ...set,
-});
-const item = (key: string, set: Partial<NewInboxItem> = {}): NewInboxItem => ({
-  source: 'matrix',
-  key,
-  site: 'default',
-  room: opsRoom,
-  thread: undefined,
-  sender: idOf('alice'),
-  device: undefined,
-  proof: 'clear',
-  body: { kind: 'message', text: '!x', links: [] },
-  sentAt: 1,
-  takenAt: 2,
   ...set,
 });
 const audit = (act = 'disable') => ({

@@ -4,8 +4,9 @@ import { afterEach, beforeEach, expect, test, type TestContext } from 'vitest';
 import { verifyAudit } from '#domain/audit.ts';
 import type { NewInboxItem } from '#domain/inbox.ts';
 import { openStorage, type Storage } from '#storage/open.ts';
-import { idOf, opsRoom } from '#test/fakes/house.ts';
+import { idOf } from '#test/fakes/house.ts';
 import { row } from '#test/fixtures/outbox-rows.ts';
+import { inboxItem } from '#test/fixtures/inbox-items.ts';
 import { SmallDisk } from '#test/fixtures/small-disk.ts';
 import { someRun } from '#test/fixtures/some-run.ts';
 
@@ -29,19 +30,8 @@ function small(context: TestContext): SmallDisk {
   if (disk === undefined) return context.skip('a small file system can only be mounted by root');
   return disk;
 }
-const item = (key: string): NewInboxItem => ({
-  source: 'matrix',
-  key,
-  site: 'default',
-  room: opsRoom,
-  thread: undefined,
-  sender: idOf('alice'),
-  device: undefined,
-  proof: 'clear',
-  body: { kind: 'message', text: `!health ${'x'.repeat(3000)}`, links: [] },
-  sentAt: 1,
-  takenAt: 1,
-});
+const item = (key: string): NewInboxItem =>
+  inboxItem(key, { body: { kind: 'message', text: `!health ${'x'.repeat(3000)}`, links: [] } });
 const taken = (position: string, ...keys: string[]) => ({ stream: 'sync', position, items: keys.map(item), rooms: [] });
 const refusal = {
   at: 1,
