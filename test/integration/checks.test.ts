@@ -195,7 +195,7 @@ describe('calls', () => {
       expect(seen(`livekit-bandwidth.${way}_bits_per_second`)).toBeGreaterThan(20_000);
       expect(seen(`livekit-bandwidth.${way}_bits_per_second`)).toBeLessThan(2_000_000);
     }
-    expect(out?.note).toBe('Estimate: 100 % of it by the largest of 1 (3 people, 3 tracks).');
+    expect(out?.note).toBe('Estimate: 100 % of it by the largest of 1 (3 people, 3 tracks)');
     await read('livekit-failed-connections');
     expect(seen('livekit-failed-connections.failed')).toBe(0);
     expect(seen('livekit-failed-connections.tried')).toBe(3);
