@@ -24,6 +24,7 @@ import { openStack, type Stack } from '#sandbox/stack.ts';
 import { call, register } from '#sandbox/synapse-client.ts';
 import { loadChecks } from '#src/watch.ts';
 import { openStorage, type Storage } from '#storage/open.ts';
+import { installMs } from '#test/ops-room.ts';
 
 const all = new AsyncDisposableStack();
 const clock = new SystemClock();
@@ -107,7 +108,7 @@ beforeAll(async () => {
     fault: (what, error) => expect.fail(`${what}: ${String(error)}`),
   });
   health = new CheckHealth({ ...options, prober, signal: stop.signal });
-}, 180_000);
+}, installMs);
 afterAll(async () => {
   stop.abort();
   await all.disposeAsync();
