@@ -8,7 +8,7 @@ export default defineConfig({
     // What takes seconds and looks at other parts: it would be run for each guard of the memory, which all stand on.
     exclude: [
       'test/unit/matrix/{hostile,crypto/*}.test.ts',
-      'test/unit/engine/{scheduler,alert-flood,alert-races,reports}.test.ts',
+      'test/unit/engine/{alert-flood,alert-races}.test.ts',
       'test/unit/domain/{slots,scrubber,rota}.test.ts',
       'test/unit/storage/open.test.ts',
     ],
