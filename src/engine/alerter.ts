@@ -13,6 +13,7 @@ import { drawFresh, redraw } from './alert-drawing.ts';
 import type { AlertHouse } from './alert-house.ts';
 import { dropPages, ring } from './alert-pages.ts';
 import { postGroup, postsWakeAt, sayAtOnce, sayWaiting, timeline } from './alert-posts.ts';
+import { plainEmoji } from './approvals.ts';
 
 /** What became of one firing alert: conservation is `received = new + dedup + silenced + inhibited`. */
 export type Fate = 'new' | 'dedup' | 'silenced' | 'inhibited';
@@ -28,8 +29,6 @@ const samePageMs = 60_000;
 
 /** Nobody has taken it yet. */
 export const isUnanswered = (incident: Incident): boolean => ['open', 'paged', 'stale'].includes(incident.state);
-/** Without variation selectors and skin tones. */
-const plainEmoji = (emoji: string): string => emoji.replaceAll(/[\u{FE0E}\u{FE0F}\u{1F3FB}-\u{1F3FF}]/gu, '');
 
 /**
  * Turns signals into incidents, incidents into messages and pages. All it knows is in the ledger: a restart at any
